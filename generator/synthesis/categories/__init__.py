@@ -1,0 +1,1 @@
+"""One file a category; importing this package's modules registers them."""

@@ -1,0 +1,20 @@
+"""Block-cooperative tile programs."""
+
+from generator.synthesis import types as T
+from generator.synthesis.categories._tile_linear import attention, fourier, iterate, matmul, solve
+from generator.synthesis.categories._tile_rows import elementwise, normalise, reduce_rows, reshape_blocks, scan_sort
+from generator.synthesis.categories._tile_threads import gather, histogram, lanes, queries, sampling, strided
+from generator.synthesis.program import ProgramBuilder
+from generator.synthesis.registry import category
+
+
+@category("tile_programs", version=1, title="Tile programs")
+def write(p: ProgramBuilder) -> None:
+    """Work that a block of threads does together on tiles: matrix products and attention, Cholesky solves and
+    Krylov iterations, FFTs, row normalisation, reductions, scans, sorts, gathers, histograms and tree queries."""
+    p.real = T.F64 if p.on("double") else T.F32
+    intent = p.weighted({
+        normalise: 4, reduce_rows: 3, elementwise: 3, scan_sort: 3, reshape_blocks: 3, matmul: 4, attention: 2, solve: 3,
+        iterate: 2.5, fourier: 1.5, strided: 5, lanes: 1.5, gather: 2, histogram: 2.5, sampling: 1.2, queries: 1,
+    })  # fmt: skip
+    intent(p)

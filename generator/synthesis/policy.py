@@ -1,0 +1,63 @@
+"""How often programs use what: probabilities that each program draws from once.
+
+The defaults follow the shares of hand-written kernels. A config may override any of them by name
+under ``synthesis: policy:``.
+"""
+
+import random
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Probability of each program-wide feature."""
+
+    # structure
+    batched: float = 0.26  # a leading world / environment dimension: tid in 2-D, arrays in 2-D
+    active_list: float = 0.08  # threads go through a list of active indices
+    padded_launch: float = 0.16  # launched with more threads than items, guarded by a count
+    params_struct: float = 0.08  # parameters gathered in a struct
+    params_constant: float = 0.10  # a parameter is a module constant
+    params_per_world: float = 0.35  # in batched programs, a parameter is an array over worlds
+    array_of_structs: float = 0.04
+    flat_grid: float = 0.18  # 2-D and 3-D grids addressed through flattened arrays
+    guard: float = 0.30  # an early exit on a mask, flag or bound
+    helper_function: float = 0.45  # a piece of work becomes a @wp.func instead of inline statements
+    double: float = 0.07
+    static: float = 0.45  # closure variables read through wp.static
+    # options of the kernel
+    no_backward: float = 0.22
+    unique_module: float = 0.10
+    factory: float = 0.13  # the kernel is a closure made by a Python function
+    launch_bounds: float = 0.006
+    module_options: float = 0.02
+    no_grid_stride: float = 0.006
+    cluster: float = 0.004
+    method_kernel: float = 0.01  # the kernel is a method of a class
+    postponed_annotations: float = 0.02  # from __future__ import annotations
+    # cosmetics
+    docstring: float = 0.49
+    comments: float = 0.40
+    subscript_annotation: float = 0.70
+    explicit_scalars: float = 0.15  # wp.float32 and wp.int32 instead of float and int
+    return_annotation: float = 0.45
+    plain_builtins: float = 0.05  # min and max of Python
+    math_module: float = 0.02  # functions of Python's math module
+    generic_function: float = 0.22  # a function whose body allows it is annotated with Any
+
+
+NAMES = frozenset(f.name for f in fields(Policy))
+
+
+class Draw:
+    """One program's choices: each feature is drawn once, on first use, and then stays."""
+
+    def __init__(self, policy: Policy, rng: random.Random) -> None:
+        self._policy = policy
+        self._rng = rng
+        self._drawn: dict[str, bool] = {}
+
+    def __call__(self, feature: str) -> bool:
+        if feature not in self._drawn:
+            self._drawn[feature] = self._rng.random() < getattr(self._policy, feature)
+        return self._drawn[feature]

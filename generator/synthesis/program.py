@@ -1,0 +1,282 @@
+"""The builder a category writes a program with: module-level definitions and the kernel."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from generator.synthesis import recipes as R
+from generator.synthesis import tree as N
+from generator.synthesis import types as T
+from generator.synthesis.block import Block
+from generator.synthesis.names import Names
+from generator.synthesis.policy import Draw, Policy
+from generator.synthesis.tree import Expr, Name, Operand, lift
+
+
+@dataclass(frozen=True, slots=True)
+class UserFunction:
+    """A `@wp.func` of the program; calling it builds a typed call."""
+
+    name: str
+    params: tuple[N.Parameter, ...]
+    returns: T.Type
+
+    def __call__(self, *args: Operand, **kwargs: Operand) -> N.Call:
+        types = {p.name: p.type for p in self.params}
+        given = [p.type for p in self.params[: len(args)]]
+        nodes = tuple(lift(a, t) for a, t in zip(args, given, strict=True))
+        keywords = tuple((k, lift(v, types[k])) for k, v in kwargs.items())
+        expected = [*given, *(types[k] for k in kwargs)]
+        for node, t in zip([*nodes, *(v for _, v in keywords)], expected, strict=True):
+            if node.type != t:
+                raise TypeError(f"{self.name}: {node.type} given for {t}")
+        return N.Call(self.name, nodes, keywords, self.returns)
+
+    @property
+    def ref(self) -> Name:
+        """The function as a value, to pass to another function."""
+        return Name(self.name, T.Opaque("Function"))
+
+    def through(self, param: Expr) -> "UserFunction":
+        """This function called by the name of a parameter of type ``wp.Function``."""
+        assert isinstance(param, Name)
+        return UserFunction(param.id, self.params, self.returns)
+
+
+class ProgramBuilder:
+    """Module-level definitions of one program, and its choices.
+
+    Attributes:
+        rng: the program's only source of randomness.
+        on: ``p.on("batched")`` draws a policy feature once.
+        real: the program's floating-point scalar.
+    """
+
+    def __init__(self, rng: random.Random, policy: Policy) -> None:
+        self.rng = rng
+        self.on = Draw(policy, rng)
+        self.real = T.F32
+        self.names = Names(rng)
+        self.doc = ""
+        self.constants: list[N.ConstantDef | N.EnumDef] = []
+        self.structs: list[N.StructDef] = []
+        self.functions: list[N.FunctionDef] = []
+        self.captured: list[tuple[str, float | int | str, str]] = []
+        self.features: set[str] = set()
+        self.augmented_atomics = self.chance(0.35)  # array[i] += value instead of wp.atomic_add
+        self.kernel: KernelBuilder | None = None
+
+    # --- choices ----------------------------------------------------------------------------------
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return self.rng.random() < probability
+
+    def pick(self, *options: Any) -> Any:
+        """One of the options, equally likely."""
+        return options[int(self.rng.random() * len(options))]
+
+    def weighted(self, options: dict[Any, float]) -> Any:
+        """One of the keys, with the given weights."""
+        return self.rng.choices(list(options), list(options.values()))[0]
+
+    def sample(self, options: Sequence[Any], low: int, high: int) -> list[Any]:
+        """Between `low` and `high` different options, in the order given."""
+        count = min(self.rng.randint(low, high), len(options))
+        chosen = set(self.rng.sample(range(len(options)), count))
+        return [o for i, o in enumerate(options) if i in chosen]
+
+    def shuffled(self, options: Sequence[Any]) -> list[Any]:
+        """The options in random order."""
+        return self.rng.sample(list(options), len(options))
+
+    def nice(self, low: float, high: float) -> float:
+        """A number an engineer would type, log-uniform between `low` and `high` (both positive)."""
+        raw = low * (high / low) ** self.rng.random()
+        digits = self.rng.choice((1, 1, 2, 2, 3))
+        return min(max(float(f"{raw:.{digits - 1}e}"), low), high)
+
+    # --- types ------------------------------------------------------------------------------------
+
+    def vec(self, n: int = 3) -> T.Vec:
+        """Vector of the program's precision."""
+        return T.Vec(n, self.real)
+
+    def mat(self, rows: int = 3, cols: int | None = None) -> T.Mat:
+        """Matrix of the program's precision."""
+        return T.Mat(rows, cols or rows, self.real)
+
+    @property
+    def quat(self) -> T.Quat:
+        return T.Quat(self.real)
+
+    @property
+    def transform(self) -> T.Transform:
+        return T.Transform(self.real)
+
+    @property
+    def spatial(self) -> T.SpatialVec:
+        return T.SpatialVec(self.real)
+
+    # --- definitions ------------------------------------------------------------------------------
+
+    def const(self, hint: str, value: float | int, t: T.Scalar | None = None) -> Name:
+        """A module constant, ``wp.constant(…)`` or a plain global; float constants are float32."""
+        t = t or N.literal_type(value)
+        name = self.names.fresh(hint)
+        self.constants.append(N.ConstantDef(name, value, t, wrapped=self.chance(0.7) or t.name not in ("float32", "int32")))
+        return Name(name, t)
+
+    def struct(self, hint: str, fields: dict[str, T.Type], doc: str = "") -> T.StructType:
+        """A `@wp.struct`; field names are hints."""
+        scope = self.names.child()
+        t = T.StructType(self.names.fresh(hint), tuple((scope.fresh(f), ft) for f, ft in fields.items()))
+        self.structs.append(N.StructDef(t, doc))
+        return t
+
+    def func(
+        self,
+        hint: str,
+        params: dict[str, T.Type],
+        body: Callable[..., None],
+        doc: str = "",
+        defaults: dict[str, float | int] | None = None,
+    ) -> UserFunction:
+        """A `@wp.func`: `body(block, *parameters)` writes its statements and returns through `ret`."""
+        name = self.names.fresh(hint)
+        scope = self.names.child()
+        given = [N.Parameter(scope.fresh(h), t) for h, t in params.items()]
+        for parameter, h in zip(given, params, strict=True):
+            if defaults and h in defaults:
+                parameter.default = N.literal(defaults[h], parameter.type)
+        block = Block(self.rng, scope)
+        body(block, *(Name(q.name, q.type) for q in given))
+        self.functions.append(N.FunctionDef(name, given, block.returns, block.body, doc))
+        return UserFunction(name, tuple(given), block.returns or T.VOID)
+
+    def native(
+        self, hint: str, params: dict[str, T.Type], returns: T.Type, snippet: str, adjoint: str = "", doc: str = ""
+    ) -> UserFunction:
+        """A `@wp.func_native`; parameter names are final because the C++ snippet speaks of them."""
+        given = [N.Parameter(n, t) for n, t in params.items()]
+        name = self.names.fresh(hint)
+        definition = N.FunctionDef(name, given, returns, [], doc, native=(snippet, adjoint))
+        self.functions.append(definition)
+        return UserFunction(name, tuple(given), returns)
+
+    def capture(self, hint: str, value: float | int | UserFunction) -> Expr | UserFunction:
+        """A closure variable of the kernel's factory: a number, or a function under a new name."""
+        name = self.names.fresh(hint)
+        if isinstance(value, UserFunction):
+            self.captured.append((name, value.name, "wp.Function"))
+            return UserFunction(name, value.params, value.returns)
+        self.captured.append((name, value, "int" if isinstance(value, int) else "float"))
+        return Name(name, N.literal_type(value))
+
+    def kernel_builder(self, hint: str, doc: str = "") -> "KernelBuilder":
+        """The program's kernel; call once."""
+        if self.kernel is not None:
+            raise ValueError("a program has one kernel")
+        self.kernel = KernelBuilder(self, self.names.fresh(hint), doc)
+        return self.kernel
+
+
+@dataclass(slots=True)
+class Argument:
+    """A kernel parameter with its recipe."""
+
+    name: str
+    type: T.Type
+    recipe: R.Recipe
+    group: int  # order in the signature: 0 handles and sizes first, 1 inputs, 2 parameters, 3 outputs
+
+
+class KernelBuilder(Block):
+    """The kernel: statements, arguments with recipes, launch dimensions and options."""
+
+    def __init__(self, program: ProgramBuilder, name: str, doc: str) -> None:
+        super().__init__(program.rng, program.names.child())
+        self.p = program
+        self.name = name
+        self.doc = doc
+        self.arguments: list[Argument] = []
+        self.launch_dim: tuple[int, ...] = ()
+        self.block_dim: int | None = None
+        self.tiled = True  # with a block_dim: launch_dim counts blocks, not threads
+        self.options: dict[str, object] = {}
+        self._params: list[tuple[str, T.Type, R.Recipe]] = []
+        self._params_name: str | None = None
+        self.closers: list[Callable[[], None]] = []
+
+    # --- arguments --------------------------------------------------------------------------------
+
+    def arg(self, hint: str, t: T.Type, recipe: R.Recipe, group: int = 2) -> Name:
+        """Any argument, by type and recipe."""
+        name = Name(self.names.fresh(hint), t)
+        self.arguments.append(Argument(name.id, t, recipe, group))
+        return name
+
+    def array(
+        self, hint: str, dtype: T.Type, shape: tuple[int, ...], fill: R.Fill, role: str = "in"
+    ) -> Name:
+        """An array argument; `role` is in, out or inout."""
+        recipe = R.array(T.dtype_name(dtype), shape, fill, role)
+        return self.arg(hint, T.Array(dtype, len(shape)), recipe, 1 if role == "in" else 3)
+
+    def out(self, hint: str, dtype: T.Type, shape: tuple[int, ...], fill: R.Fill | None = None) -> Name:
+        """An output array, zero before the launch unless `fill` says otherwise."""
+        return self.array(hint, dtype, shape, fill or R.zeros(), "out" if fill is None else "inout")
+
+    def scalar(self, hint: str, t: T.Scalar, number: float | int | bool) -> Name:
+        """A plain scalar argument."""
+        return self.arg(hint, t, R.value(t.name, number))
+
+    def param(self, hint: str, low: float, high: float, t: T.Scalar | None = None) -> Expr:
+        """A positive physical parameter with a value between `low` and `high`.
+
+        Where it lives (argument, field of a parameter struct, module constant) follows the policy.
+        """
+        t = t or self.p.real
+        return self.quantity(hint, t, self.p.nice(low, high))
+
+    def count(self, hint: str, number: int) -> Expr:
+        """An integer parameter, such as a number of iterations or a stride."""
+        return self.quantity(hint, T.I32, number)
+
+    def quantity(self, hint: str, t: T.Type, number: Any) -> Expr:
+        """A parameter of any scalar or vector type with a given value, placed by the policy."""
+        recipe = R.value(T.dtype_name(t), number)
+        if self.p.on("params_struct") and self.p.chance(0.85):
+            return self._params_field(hint, t, recipe)
+        plain = isinstance(t, T.Scalar) and t in (T.F32, T.I32)
+        if plain and self.p.on("params_constant") and self.p.chance(0.6):
+            return self.p.const(hint.split("|")[0].upper(), number)
+        if plain and self.p.on("factory") and self.p.chance(0.5):
+            captured = self.p.capture(hint, number)
+            assert isinstance(captured, Name)
+            return N.Call("wp.static", (captured,), (), t) if self.p.on("static") else captured
+        return self.arg(hint, t, recipe)
+
+    def _params_field(self, hint: str, t: T.Type, recipe: R.Recipe) -> Expr:
+        if self._params_name is None:
+            self._params_name = self.names.fresh("params|p|config|settings|model")
+            self._params_scope = Names(self.rng)
+        field = self._params_scope.fresh(hint)
+        self._params.append((field, t, recipe))
+        return N.Attribute(Name(self._params_name, T.Opaque("params")), field, t)
+
+    # --- finishing --------------------------------------------------------------------------------
+
+    def close(self, struct_hint: str) -> None:
+        """Turns gathered parameters and fields into struct arguments. Called once, by the assembler."""
+        for finish in self.closers:
+            finish()
+        if not self._params:
+            return
+        # Field names are final already, so no hint is drawn again.
+        struct = T.StructType(self.p.names.fresh(struct_hint), tuple((f, t) for f, t, _ in self._params))
+        self.p.structs.append(N.StructDef(struct))
+        recipe = R.struct(struct.name, {f: r for f, _, r in self._params})
+        assert self._params_name is not None
+        self.arguments.append(Argument(self._params_name, struct, recipe, 2))

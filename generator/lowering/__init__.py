@@ -1,0 +1,1 @@
+"""From a program's Python to canonical generated source for both targets."""

@@ -1,0 +1,38 @@
+"""Runs a program from its launch recipe.
+
+This runs the program's code in the calling process: do it for rows you trust, or in a process of
+its own.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from warp_ir_dataset.recipes import Arguments, load_module, outputs
+
+
+def execute(python: str, launch: dict[str, Any], device: str = "cpu", name: str = "program") -> dict[str, np.ndarray]:
+    """The arrays that the kernel wrote, by argument name.
+
+    Args:
+        python: the row's `python` column.
+        launch: its parsed `launch` column.
+        name: module name; programs alive in one process need different ones.
+    """
+    import warp as wp
+
+    namespace = load_module(python, name).__dict__
+    kernel = namespace[launch["kernel"]]
+    arguments = Arguments(launch, namespace, device).make()
+    options = launch["options"]
+    # A CPU block has one thread, except where tiles need the threads of a block together.
+    block_dim = options["block_dim"] if device != "cpu" or options.get("tiled") else 1
+    wp.launch(
+        kernel,
+        dim=launch["dim"],
+        inputs=[arguments[parameter.label] for parameter in kernel.adj.args],
+        device=device,
+        block_dim=block_dim,
+    )
+    wp.synchronize_device(device)
+    return outputs(launch, arguments)

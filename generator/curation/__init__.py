@@ -1,0 +1,1 @@
+"""Curation: which of the lowered programs become rows, and in which split."""

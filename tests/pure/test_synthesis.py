@@ -1,0 +1,126 @@
+"""Properties of synthesised programs that need no Warp."""
+
+import ast
+import json
+import random
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+import pytest
+
+from generator.curation.fingerprints import fingerprints
+from generator.synthesis import api, policy
+from generator.synthesis import types as T
+from generator.synthesis.assemble import assemble
+from generator.synthesis.builtins import construct, wp
+from generator.synthesis.names import RESERVED
+from generator.synthesis.program import ProgramBuilder
+from generator.synthesis.registry import categories
+from generator.synthesis.tree import Name
+
+CATEGORIES = sorted(categories())
+
+
+@dataclass
+class Settings:
+    categories: dict[str, float] = field(default_factory=dict)
+    policy: dict[str, float] = field(default_factory=dict)
+
+
+def programs(name: str, count: int, **weights: float) -> list:
+    return [api.synthesise(Settings({name: 1.0}, weights), 11, i) for i in range(count)]
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_every_program_defines_its_kernel_and_a_recipe_for_each_argument(name: str) -> None:
+    for program in programs(name, 40):
+        tree = ast.parse(program.python)
+        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        kernels = [
+            f for f in functions if any("attr='kernel'" in ast.dump(d) for d in f.decorator_list)
+        ]
+        assert [k.name for k in kernels] == [program.kernel_name]
+        arguments = [a.arg for a in kernels[0].args.args]
+        assert arguments == list(program.launch["args"])
+        assert all(d > 0 for d in program.launch["dim"])
+        assert json.loads(json.dumps(program.launch)) == program.launch
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_programs_of_one_category_differ_in_structure(name: str) -> None:
+    made = programs(name, 150)
+    assert len({fingerprints(p.python).skeleton for p in made}) >= 0.95 * len(made)
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_no_parameter_or_local_is_unused(name: str) -> None:
+    for program in programs(name, 25):
+        for f in ast.walk(ast.parse(program.python)):
+            if isinstance(f, ast.FunctionDef) and not _is_native(f):
+                loads = {n.id for n in ast.walk(f) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+                unused = {a.arg for a in f.args.args} - loads
+                assert not unused, f"{sorted(unused)} in\n{program.python}"
+
+
+def _is_native(f: ast.FunctionDef) -> bool:
+    return any("func_native" in ast.dump(d) for d in f.decorator_list)
+
+
+def test_programs_do_not_depend_on_the_process() -> None:
+    script = (
+        "from generator.synthesis import api; from types import SimpleNamespace as S; import hashlib\n"
+        "s = S(categories={}, policy={})\n"
+        "print(hashlib.sha256(''.join(api.synthesise(s, 5, i).python for i in range(60)).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_cosmetics_do_not_change_the_skeleton(name: str) -> None:
+    cosmetic = ("docstring", "comments", "subscript_annotation", "explicit_scalars", "return_annotation")
+    for seed in range(12):
+        made = []
+        for share in (0.0, 1.0):
+            p = ProgramBuilder(random.Random(seed), policy.Policy(**dict.fromkeys(cosmetic, share)))
+            categories()[name].write(p)
+            made.append(
+                assemble(p, index=0, seed=seed, category=name, cosmetics=random.Random(share))
+            )
+        assert fingerprints(made[0].python).skeleton == fingerprints(made[1].python).skeleton
+
+
+def test_identifiers_are_never_reserved_in_python_or_cpp() -> None:
+    for i in range(300):
+        program = api.synthesise(Settings(), 3, i)
+        for node in ast.walk(ast.parse(program.python)):
+            if isinstance(node, ast.arg):
+                assert node.arg not in RESERVED
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda x, n: x + n, "operator"),
+        (lambda x, n: wp.dot(x, x) < n, "compare"),
+        (lambda x, n: x[x], "index"),
+    ],
+)
+def test_ill_typed_expressions_are_refused_when_they_are_built(make, words: str) -> None:
+    x, n = Name("x", T.VEC3), Name("n", T.I32)
+    with pytest.raises(TypeError, match=words):
+        make(x, n)
+
+
+def test_literals_take_the_precision_of_what_they_meet() -> None:
+    x = Name("x", T.F64)
+    doubled = 2.0 * x
+    assert doubled.type == T.F64
+    assert doubled.left.type == T.F64  # type: ignore[attr-defined]
+    assert construct(T.Vec(3, T.F64), 0.0).args[0].type == T.F64

@@ -18,7 +18,7 @@ HANDLE = "bvh|bvh_id|scene_bvh|tree|accel"
 
 def write(p: ProgramBuilder) -> None:
     """One of the queries."""
-    p.pick(trace_spheres, trace_spheres, broad_phase, occlusion, reach)(p)
+    p.pick(trace_spheres, broad_phase, occlusion, reach, reach)(p)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
-from generator.synthesis.categories._extras import helper, report, tune
+from generator.synthesis.categories._extras import dimension, helper, report, tune
 from generator.synthesis.categories._stages import Motion, add_stages, finish, stage_range
 from generator.synthesis.categories._topology import Pool, corners
 from generator.synthesis.entities import Entities, neighbours
@@ -16,10 +16,14 @@ from generator.synthesis.tree import Expr
 def _gather(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "gather_spring_forces|vertex_forces|incident_springs|cloth_vertex_step|node_forces|gather_forces",
-        p.pick("Sum the springs incident to each vertex.", "Net force per vertex, gathered over its edges.", "Mass-spring forces without atomics."),
+        p.pick(
+            "Sum the springs incident to each vertex.",
+            "Net force per vertex, gathered over its edges.",
+            "Mass-spring forces without atomics.",
+        ),
     )
     e = Entities(k, p.pick("vertex", "node", "particle"), index="i|v|tid|vid")
-    vec = p.vec(p.pick(2, 3, 3, 3))
+    vec = p.vec(dimension(p, 2, 3, 3, 3))
     xs = e.field("positions|x|particle_q|pos", vec, R.uniform(0.0, 1.0))
     damped = p.chance(0.6)
     vs = e.field("velocities|v|particle_qd", vec, R.uniform(-1.0, 1.0)) if damped else None
@@ -50,10 +54,14 @@ def _gather(p: ProgramBuilder) -> None:
 def _normals(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "accumulate_normals|vertex_normals|compute_normals|face_normals|normalize_normals|smooth_normals",
-        p.pick("Area-weighted vertex normals.", "Accumulate face normals at the vertices.", "Recompute normals after the step."),
+        p.pick(
+            "Area-weighted vertex normals.",
+            "Accumulate face normals at the vertices.",
+            "Recompute normals after the step.",
+        ),
     )
-    vec = p.vec(3)
-    if p.chance(0.3):
+    vec = p.vec(dimension(p, 3))
+    if p.chance(0.08):
         e = Entities(k, "vertex", index="i|v|tid")
         raw = e.inout("normals|n|vertex_normals", vec, R.uniform(-1.0, 1.0))
         n = k.let("n|normal|nrm", raw.own)
@@ -66,9 +74,15 @@ def _normals(p: ProgramBuilder) -> None:
         return
     e = Entities(k, p.pick("triangle", "face", "tri"), count=p.pick(48, 64, 96), index="tid|t|face")
     pool = Pool(e, p.pick(24, 36, 48))
-    ids = corners(e, "indices|triangles|faces|tri_indices", ["i|a|v0", "j|b|v1", "k_|c|v2"], pool.count)
+    ids = corners(
+        e, "indices|triangles|faces|tri_indices", ["i|a|v0", "j|b|v1", "k_|c|v2"], pool.count
+    )
     x = pool.field("positions|x|vertices|points", vec, R.uniform(-1.0, 1.0))
-    a, b, c = (k.let(f"x{n}|p{n}", x[i]) for n, i in enumerate(ids)) if p.chance(0.5) else (x[i] for i in ids)
+    a, b, c = (
+        (k.let(f"x{n}|p{n}", x[i]) for n, i in enumerate(ids))
+        if p.chance(0.5)
+        else (x[i] for i in ids)
+    )
     normal = k.let("n|normal|face_n", wp.cross(b - a, c - a))
     e.guard()
     weight = p.pick("area", "unit", "angle")
@@ -79,8 +93,12 @@ def _normals(p: ProgramBuilder) -> None:
             return wp.acos(wp.clamp(wp.dot(wp.normalize(u), wp.normalize(v)), -0.999, 0.999))
 
         unit = k.let("unit|n_hat|dir", wp.normalize(normal))
-        for vertex, (u, v) in zip(ids, ((b - a, c - a), (c - b, a - b), (a - c, b - c)), strict=True):
-            angle = helper(p, k, "corner_angle|angle_at|tip_angle", {"u|e0": u, "v|e1": v}, corner, share=0.3)
+        for vertex, (u, v) in zip(
+            ids, ((b - a, c - a), (c - b, a - b), (a - c, b - c)), strict=True
+        ):
+            angle = helper(
+                p, k, "corner_angle|angle_at|tip_angle", {"u|e0": u, "v|e1": v}, corner, share=0.3
+            )
             out.add(unit * angle, vertex)
     else:
         value = k.let("w|contrib|unit_n", wp.normalize(normal)) if weight == "unit" else normal
@@ -95,10 +113,14 @@ def _normals(p: ProgramBuilder) -> None:
 def _integrate(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "integrate_cloth|verlet_step|step_vertices|semi_implicit_cloth|advance_cloth|update_cloth_state",
-        p.pick("Advance the free vertices; pinned ones follow their targets.", "Verlet integration of the cloth.", "Semi-implicit Euler with pins."),
+        p.pick(
+            "Advance the free vertices; pinned ones follow their targets.",
+            "Verlet integration of the cloth.",
+            "Semi-implicit Euler with pins.",
+        ),
     )
     e = Entities(k, p.pick("vertex", "node", "particle"), index="i|v|tid")
-    vec = p.vec(p.pick(2, 3, 3, 3))
+    vec = p.vec(dimension(p, 2, 3, 3, 3))
     xs = e.inout("positions|x|particle_q", vec, R.uniform(-1.0, 1.0))
     forces = e.field("forces|f|particle_f", vec, R.uniform(-5.0, 5.0))
     w = e.field("inv_mass|w|particle_inv_mass", p.real, R.mask(0.8))
@@ -132,10 +154,14 @@ def _integrate(p: ProgramBuilder) -> None:
 def _bodies(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "collide_bodies|cloth_collision|resolve_capsules|push_out|body_contacts|avatar_collision",
-        p.pick("Push vertices out of spheres and capsules.", "Collision of the cloth with a simple body.", "Position-level contact with friction."),
+        p.pick(
+            "Push vertices out of spheres and capsules.",
+            "Collision of the cloth with a simple body.",
+            "Position-level contact with friction.",
+        ),
     )
     e = Entities(k, p.pick("vertex", "particle"), index="i|v|tid")
-    vec = p.vec(3)
+    vec = p.vec(dimension(p, 3))
     xs = e.inout("positions|x|particle_q", vec, R.uniform(-1.0, 1.0))
     vs = e.inout("velocities|v|particle_qd", vec, R.uniform(-1.0, 1.0)) if p.chance(0.6) else None
     e.guard()
@@ -144,8 +170,17 @@ def _bodies(p: ProgramBuilder) -> None:
     thickness = k.param("thickness|margin|collision_margin", 0.005, 0.05)
     count = p.pick(3, 4, 6, 8)
     capsule = p.chance(0.5)
-    start = k.array("capsule_start|bone_a|segment_start" if capsule else "centers|sphere_centers|ball_pos", vec, (count,), R.uniform(-0.8, 0.8))
-    stop = k.array("capsule_end|bone_b|segment_end", vec, (count,), R.uniform(-0.8, 0.8)) if capsule else None
+    start = k.array(
+        "capsule_start|bone_a|segment_start" if capsule else "centers|sphere_centers|ball_pos",
+        vec,
+        (count,),
+        R.uniform(-0.8, 0.8),
+    )
+    stop = (
+        k.array("capsule_end|bone_b|segment_end", vec, (count,), R.uniform(-0.8, 0.8))
+        if capsule
+        else None
+    )
     radii = k.array("body_radii|capsule_radii|sphere_radii", p.real, (count,), R.uniform(0.1, 0.4))
 
     def nearest(b: Block, q: Expr, a: Expr, c: Expr) -> Expr:
@@ -153,13 +188,20 @@ def _bodies(p: ProgramBuilder) -> None:
         t = b.let("t|s|u", wp.clamp(wp.dot(q - a, axis) / wp.dot(axis, axis), 0.0, 1.0))
         return a + axis * t
 
-    with k.loop("s|b|shape", start.dim(0) if p.chance(0.5) else k.count("num_shapes|n_bodies", count)) as s:
+    with k.loop(
+        "s|b|shape", start.dim(0) if p.chance(0.5) else k.count("num_shapes|n_bodies", count)
+    ) as s:
         if stop is None:
             closest = start[s]
         else:
             args = {"p|q|point": x, "a|p0": start[s], "b|p1": stop[s]}
             doc = p.pick("Closest point on a segment.", "")
-            closest = k.let("closest|cp|c", helper(p, k, "closest_on_segment|project_segment|nearest_point", args, nearest, doc))
+            closest = k.let(
+                "closest|cp|c",
+                helper(
+                    p, k, "closest_on_segment|project_segment|nearest_point", args, nearest, doc
+                ),
+            )
         d = k.let("d|delta|out", x - closest)
         dist = k.let("dist|len_d|gap", wp.length(d))
         limit = k.let("limit|r|reach", radii[s] + thickness)
@@ -178,13 +220,18 @@ def _bodies(p: ProgramBuilder) -> None:
 
 
 def _blend(p: ProgramBuilder) -> None:
-    k = p.kernel_builder(
-        "apply_corrections|average_deltas|smooth_cloth|laplacian_smoothing|relax_vertices|apply_strain_limits",
-        p.pick("Apply averaged corrections.", "Laplacian smoothing of the sheet.", "Relax vertices towards their neighbours."),
-    )
-    e = Entities(k, "vertex", index="i|v|tid")
-    vec = p.vec(p.pick(2, 3, 3))
     smooth = p.chance(0.5)
+    if smooth:
+        k = p.kernel_builder(
+            "smooth_cloth|laplacian_smoothing|relax_vertices",
+            p.pick("Laplacian smoothing of the sheet.", "Relax vertices towards their neighbours."),
+        )
+    else:
+        k = p.kernel_builder(
+            "apply_corrections|average_deltas|apply_strain_limits", "Apply averaged corrections."
+        )
+    e = Entities(k, "vertex", index="i|v|tid")
+    vec = p.vec(dimension(p, 2, 3, 3))
     xs = e.field("positions|x|particle_q", vec, R.uniform(-1.0, 1.0), "in" if smooth else "inout")
     e.guard()
     if smooth:

@@ -95,7 +95,7 @@ def _apply(p: ProgramBuilder, k: KernelBuilder, e: Entities, m: Expr, n: int) ->
 
 def _sqrtm(p: ProgramBuilder, k: KernelBuilder, e: Entities, n: int, eye: Expr) -> None:
     a = k.let("a|m", e.field("matrices|A|covariances", p.mat(n), R.spd(0.5, 3.0)).own)
-    y, z = k.var("y|root", a * 1.0), k.var("z|inv_root", eye)
+    y, z = k.var("y|root", a), k.var("z|inv_root", eye)
     with k.loop("it|step", k.count("iterations|num_iters|max_iter", p.pick(6, 8, 10))):
         yn = k.let("y_next|yn", (y + wp.inverse(z)) * 0.5)
         zn = k.let("z_next|zn", (z + wp.inverse(y)) * 0.5)
@@ -121,7 +121,7 @@ def _polar(p: ProgramBuilder, k: KernelBuilder, e: Entities, n: int, eye: Expr) 
     squared = p.chance(0.4)
 
     def body(b: Block, m: Expr, tol: Expr, bound: Expr) -> None:
-        q = b.var("q|r|u", m * 1.0)
+        q = b.var("q|r|u", m)
         count = b.var("iters|steps|count", 0, T.I32)
         change = b.var("change|delta|err", 1.0, p.real)
         with b.repeat(all_of(count < bound, change > tol)):
@@ -234,7 +234,7 @@ def _rank_one(p: ProgramBuilder, k: KernelBuilder, e: Entities, n: int, eye: Exp
 def _neumann(p: ProgramBuilder, k: KernelBuilder, e: Entities, n: int, eye: Expr) -> None:
     a = k.let("a|m|t", e.field("matrices|A|coupling", p.mat(n), R.uniform(-0.2, 0.2)).own)
     b = k.let("b|rhs_i", e.field("rhs|sources|inputs", p.vec(n), R.uniform(-1.0, 1.0)).own)
-    x, term = k.var("x|sum_", b * 1.0), k.var("term|t|bounce", b * 1.0)
+    x, term = k.var("x|sum_", b), k.var("term|t|bounce", b)
     with k.loop("i|order|bounce", k.count("terms|bounces|order", p.pick(4, 6, 8))):
         k.set(term, a * term)
         k.aug(x, "+", term)

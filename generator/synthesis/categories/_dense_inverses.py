@@ -54,7 +54,7 @@ def _jordan(p: ProgramBuilder, k: Any, source: Any, inv: Any, size: Operand) -> 
         and isinstance(source.type, T.Mat)
         and not isinstance(k, KernelBuilder)
     ):
-        a = k.var("w|work|t", source * 1.0)
+        a = k.var("w|work|t", source)
     with k.loop("i|d", size) as i:
         k.set(inv[i, i], 1.0)
     with k.loop("c|col|k", size) as c:

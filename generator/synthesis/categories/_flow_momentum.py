@@ -3,7 +3,14 @@
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import wp
-from generator.synthesis.categories._grids import along, border_exit, letter, mask_exit, open_grid, spacings
+from generator.synthesis.categories._grids import (
+    along,
+    border_exit,
+    letter,
+    mask_exit,
+    open_grid,
+    spacings,
+)
 from generator.synthesis.grid import Grid, GridField
 from generator.synthesis.logic import all_of, any_of
 from generator.synthesis.program import ProgramBuilder
@@ -25,7 +32,10 @@ def momentum_step(p: ProgramBuilder) -> None:
     axes = 2 if p.chance(0.6) else 3
     g = open_grid(p, k, axes)
     comps = [_WORDS[letter(g, a)] for a in range(axes)]
-    fields = [g.field(f"{w}|vel_{letter(g, a)}|{w}_in", p.real, R.uniform(-1.0, 1.0)) for a, w in enumerate(comps)]
+    fields = [
+        g.field(f"{w}|vel_{letter(g, a)}|{w}_in", p.real, R.uniform(-1.0, 1.0))
+        for a, w in enumerate(comps)
+    ]
     outs = [g.out(f"{w}_new|{w}_out|{w}_star", p.real) for w in comps]
     border_exit(p, g, *[(o, f.own) for o, f in zip(outs, fields, strict=True)])
     mask_exit(p, g, *[(o, 0.0) for o in outs], chance=0.3)
@@ -35,7 +45,9 @@ def momentum_step(p: ProgramBuilder) -> None:
     terms = p.sample(["viscosity", "pressure", "force", "drag", "coriolis"], 1, 4)
     scheme = p.pick("upwind", "central", "upwind", "blend")
     nu = k.param("nu|viscosity|kinematic_viscosity", 0.01, 0.3) if "viscosity" in terms else None
-    pressure = g.field("pressure|p|p_hat", p.real, R.uniform(-1.0, 1.0)) if "pressure" in terms else None
+    pressure = (
+        g.field("pressure|p|p_hat", p.real, R.uniform(-1.0, 1.0)) if "pressure" in terms else None
+    )
     rho = k.param("rho|density", 0.5, 2.0) if pressure is not None and p.chance(0.5) else None
     new: list[Name] = []
     for c, (f, w) in enumerate(zip(fields, comps, strict=True)):
@@ -94,7 +106,9 @@ def _advection(
     return k.let(f"adv_{w}|conv_{w}", total)
 
 
-def _viscosity(p: ProgramBuilder, g: Grid, around: list[tuple[Expr, Expr]], c: Expr, h: list[Expr], w: str) -> Expr:
+def _viscosity(
+    p: ProgramBuilder, g: Grid, around: list[tuple[Expr, Expr]], c: Expr, h: list[Expr], w: str
+) -> Expr:
     parts = [(high - 2.0 * c + low) / (h[a] * h[a]) for a, (low, high) in enumerate(around)]
     if all(s is h[0] for s in h):
         total = around[0][0] + around[0][1]
@@ -107,28 +121,42 @@ def _viscosity(p: ProgramBuilder, g: Grid, around: list[tuple[Expr, Expr]], c: E
     return g.k.let(f"lap_{w}|visc_{w}", total)
 
 
-def _pressure(p: ProgramBuilder, g: Grid, pressure: GridField, a: int, h: list[Expr], rho: Expr | None) -> Expr:
+def _pressure(
+    p: ProgramBuilder, g: Grid, pressure: GridField, a: int, h: list[Expr], rho: Expr | None
+) -> Expr:
     grad = (pressure[along(g, a, 1)] - pressure[along(g, a, -1)]) / (2.0 * h[a])
     return grad if rho is None else grad / rho
 
 
-def _finish(p: ProgramBuilder, g: Grid, new: list[Name], dt: Expr, terms: list[str], comps: list[str]) -> list[Expr]:
+def _finish(
+    p: ProgramBuilder, g: Grid, new: list[Name], dt: Expr, terms: list[str], comps: list[str]
+) -> list[Expr]:
     """Terms that act on all components at once."""
     k = g.k
     at = {w: i for i, w in enumerate(comps)}
     values: list[Expr] = list(new)
     if "force" in terms:
         force = (
-            g.field("force|body_force|f_ext", p.vec(len(new)), R.uniform(-0.5, 0.5)).read("f|force_c")
+            g.field("force|body_force|f_ext", p.vec(len(new)), R.uniform(-0.5, 0.5)).read(
+                "f|force_c"
+            )
             if p.chance(0.5)
-            else k.quantity("gravity|body_force|g", p.vec(len(new)), [0.0] * (len(new) - 1) + [-9.81])
+            else k.quantity(
+                "gravity|body_force|g", p.vec(len(new)), [0.0] * (len(new) - 1) + [-9.81]
+            )
         )
         order = {"u": 0, "v": 1, "w": 2}
-        values = [k.let(f"{w}_f|{w}2", v + dt * force[order[w]]) for w, v in zip(comps, values, strict=True)]
+        values = [
+            k.let(f"{w}_f|{w}2", v + dt * force[order[w]])
+            for w, v in zip(comps, values, strict=True)
+        ]
     if "coriolis" in terms:
         f = k.param("coriolis|f0|f_cor", 0.05, 1.0)
         u, v = values[at["u"]], values[at["v"]]
-        values[at["u"]], values[at["v"]] = k.let("u_rot|u3", u + dt * f * v), k.let("v_rot|v3", v - dt * f * u)
+        values[at["u"]], values[at["v"]] = (
+            k.let("u_rot|u3", u + dt * f * v),
+            k.let("v_rot|v3", v - dt * f * u),
+        )
     if "drag" in terms:
         c = k.param("drag|friction|cd", 0.05, 1.0)
         mag = k.let("mag|speed|vel_norm", wp.sqrt(_dot(values)))

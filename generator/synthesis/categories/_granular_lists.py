@@ -3,7 +3,7 @@
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
-from generator.synthesis.builtins import construct, wp
+from generator.synthesis.builtins import wp
 from generator.synthesis.categories._extras import helper
 from generator.synthesis.categories._topology import Pool, corners
 from generator.synthesis.entities import Entities, Field
@@ -24,13 +24,20 @@ def _ends(p: ProgramBuilder, e: Entities, pool: Pool) -> tuple[Expr, Expr]:
     return i, j
 
 
-def _geometry(p: ProgramBuilder, k: KernelBuilder, pool: Pool, i: Expr, j: Expr) -> tuple[Expr, Expr, Expr, Expr]:
+def _geometry(
+    p: ProgramBuilder, k: KernelBuilder, pool: Pool, i: Expr, j: Expr
+) -> tuple[Expr, Expr, Expr, Expr]:
     """Normal from j to i, overlap and both radii; threads of separated pairs return."""
     x = pool.field("positions|x|pos|grain_x", p.vec(), R.uniform(0.0, 0.6))
-    r_arr = pool.field("radii|radius|grain_radius", p.real, R.uniform(0.1, 0.2)) if p.chance(0.6) else None
+    r_arr = (
+        pool.field("radii|radius|grain_radius", p.real, R.uniform(0.1, 0.2))
+        if p.chance(0.6)
+        else None
+    )
     common = None if r_arr else k.param("radius|grain_radius|r", 0.1, 0.2)
     ri, rj = (r_arr[i], r_arr[j]) if r_arr else (common, common)
-    assert ri is not None and rj is not None
+    assert ri is not None
+    assert rj is not None
     d = k.let("d|r|delta_x|rel", x[i] - x[j])
     dist = k.let("dist|len_d|distance", wp.length(d))
     overlap = k.let("overlap|pen|depth|delta", ri + rj - dist)
@@ -42,11 +49,17 @@ def _geometry(p: ProgramBuilder, k: KernelBuilder, pool: Pool, i: Expr, j: Expr)
 def _pair_forces(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "eval_contact_list|contact_list_forces|apply_contact_forces|resolve_contacts|pairwise_contacts",
-        p.pick("Forces of listed contacts, scattered to both grains.", "One thread per contact pair.", "Evaluate the contact list."),
+        p.pick(
+            "Forces of listed contacts, scattered to both grains.",
+            "One thread per contact pair.",
+            "Evaluate the contact list.",
+        ),
     )
     e, pool = _open(p, k, "contact")
     if p.chance(0.4):
-        number = k.array("contact_count|num_contacts|pair_count", T.I32, (1,), R.constant(e.n - p.pick(0, 8, 16)))
+        number = k.array(
+            "contact_count|num_contacts|pair_count", T.I32, (1,), R.constant(e.n - p.pick(0, 8, 16))
+        )
         with k.when(e.index >= number[0]):
             k.ret()
     i, j = _ends(p, e, pool)
@@ -82,7 +95,11 @@ def _pair_forces(p: ProgramBuilder) -> None:
 def _tangential_spring(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "update_tangential_springs|friction_history|shear_history|mindlin_update|tangential_history",
-        p.pick("Incremental tangential springs with a Coulomb cap.", "Advance the shear displacement of each contact.", "Contact history with slip."),
+        p.pick(
+            "Incremental tangential springs with a Coulomb cap.",
+            "Advance the shear displacement of each contact.",
+            "Contact history with slip.",
+        ),
     )
     e, pool = _open(p, k, "contact")
     shear = e.inout("shear|tangential_disp|xi|spring_state", p.vec(), R.uniform(-0.01, 0.01))
@@ -124,7 +141,11 @@ def _tangential_spring(p: ProgramBuilder) -> None:
 def _coefficients(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "contact_coefficients|effective_properties|pair_stiffness|combine_materials|setup_contacts|mix_materials",
-        p.pick("Effective radius, mass and modulus of each pair.", "Combine material properties of two grains.", "Per-contact stiffness and damping."),
+        p.pick(
+            "Effective radius, mass and modulus of each pair.",
+            "Combine material properties of two grains.",
+            "Per-contact stiffness and damping.",
+        ),
     )
     e, pool = _open(p, k, "contact")
     i, j = _ends(p, e, pool)
@@ -133,12 +154,26 @@ def _coefficients(p: ProgramBuilder) -> None:
         return a * c / (a + c)
 
     def effective(hint: str, values: Field) -> Expr:
-        return k.let(hint, helper(p, k, "harmonic_mean|reduced|effective_value", {"a|x": values[i], "b|y": values[j]}, harmonic, share=0.3))
+        return k.let(
+            hint,
+            helper(
+                p,
+                k,
+                "harmonic_mean|reduced|effective_value",
+                {"a|x": values[i], "b|y": values[j]},
+                harmonic,
+                share=0.3,
+            ),
+        )
 
     r = effective("r_eff|r_star", pool.field("radii|radius", p.real, R.uniform(0.05, 0.2)))
     wanted = p.sample(["stiffness", "damping", "overlap_time", "friction"], 1, 3)
     youngs = k.param("youngs|e_modulus|modulus", 1.0e4, 1.0e6)
-    kn = k.let("k_n|stiff|kn", literal(4.0, p.real) / 3.0 * youngs * wp.sqrt(r)) if p.chance(0.5) else youngs * r
+    kn = (
+        k.let("k_n|stiff|kn", literal(4.0, p.real) / 3.0 * youngs * wp.sqrt(r))
+        if p.chance(0.5)
+        else youngs * r
+    )
     if "stiffness" in wanted or wanted == ["friction"]:
         e.out("kn|pair_stiffness|stiffness_out", p.real).store(kn)
     if "damping" in wanted or "overlap_time" in wanted:
@@ -152,14 +187,23 @@ def _coefficients(p: ProgramBuilder) -> None:
             e.out("contact_time|collision_time|tc", p.real).store(3.14159265 * wp.sqrt(m / kn))
     if "friction" in wanted:
         mu = pool.field("friction|mu", p.real, R.uniform(0.1, 0.9))
-        rule = p.pick(wp.min(mu[i], mu[j]), 0.5 * (mu[i] + mu[j]), wp.sqrt(mu[i] * mu[j]), wp.max(mu[i], mu[j]))
+        rule = p.pick(
+            wp.min(mu[i], mu[j]),
+            0.5 * (mu[i] + mu[j]),
+            wp.sqrt(mu[i] * mu[j]),
+            wp.max(mu[i], mu[j]),
+        )
         e.out("pair_friction|mu_out|mu_ij", p.real).store(rule)
 
 
 def _bonds(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "bond_forces|parallel_bonds|cemented_contacts|break_bonds|bonded_particle_model|liquid_bridges",
-        p.pick("Elastic bonds that break under tension.", "Cemented contacts with a strength limit.", "Capillary bridges between grains."),
+        p.pick(
+            "Elastic bonds that break under tension.",
+            "Cemented contacts with a strength limit.",
+            "Capillary bridges between grains.",
+        ),
     )
     e, pool = _open(p, k, "bond")
     state = e.inout("bond_state|intact|alive|bonded", T.I32, R.mask(0.85))
@@ -173,11 +217,12 @@ def _bonds(p: ProgramBuilder) -> None:
     n = k.let("n|axis|dir", d / length)
     area = e.property("bond_area|area|cross_section", 0.005, 0.05)
     stretch = k.let("strain|stretch|eps", (length - rest) / rest)
-    modulus = k.param("bond_modulus|youngs|e_bond", 100.0, 2.0e4)
     kind = p.pick("brittle", "bridge", "damage")
+    modulus = None
     if kind == "bridge":
         tension = _bridge(p, k, length, rest, area)
     else:
+        modulus = k.param("bond_modulus|youngs|e_bond", 100.0, 2.0e4)
         tension = k.var("f|tension|fn", modulus * area * stretch)
     limit = k.param("tensile_strength|strain_limit|critical_strain|max_strain", 0.1, 0.9)
     with k.when(stretch > limit):
@@ -195,8 +240,10 @@ def _bonds(p: ProgramBuilder) -> None:
     f = k.let("force|fb|f_vec", n * tension)
     out.subtract(f, i)
     out.add(f, j)
-    if p.chance(0.3):
-        e.out("bond_energy|strain_energy|elastic_energy", p.real).store(0.5 * modulus * area * rest * stretch * stretch)
+    if modulus is not None and p.chance(0.3):
+        e.out("bond_energy|strain_energy|elastic_energy", p.real).store(
+            0.5 * modulus * area * rest * stretch * stretch
+        )
 
 
 def _bridge(p: ProgramBuilder, k: KernelBuilder, length: Expr, rest: Expr, area: Expr) -> Name:
@@ -204,7 +251,12 @@ def _bridge(p: ProgramBuilder, k: KernelBuilder, length: Expr, rest: Expr, area:
     rupture = k.param("rupture_distance|d_rupture|bridge_range", 0.1, 0.6)
     gap = k.let("gap|sep|opening", wp.max(length - rest, 0.0))
     full = 6.2831853 * gamma * wp.sqrt(area)
-    return k.var("f|pull|fn", choose(gap < rupture, full * (1.0 - gap / rupture), 0.0 * gap) if p.chance(0.5) else full * wp.max(1.0 - gap / rupture, 0.0))
+    return k.var(
+        "f|pull|fn",
+        choose(gap < rupture, full * (1.0 - gap / rupture), 0.0 * gap)
+        if p.chance(0.5)
+        else full * wp.max(1.0 - gap / rupture, 0.0),
+    )
 
 
 LISTS = {_pair_forces: 2.4, _tangential_spring: 1.6, _coefficients: 1.6, _bonds: 1.6}

@@ -8,6 +8,7 @@ from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._grids import threads
+from generator.synthesis.fusion import CannotFuse
 from generator.synthesis.logic import any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr, Name, Operand, lift
@@ -30,12 +31,26 @@ class Lattice:
         directions: the velocity set; its length is the number of populations.
     """
 
-    def __init__(self, p: ProgramBuilder, k: KernelBuilder, *, axes: int | None = None, sparse: bool = False, threaded: bool = True) -> None:
+    def __init__(
+        self,
+        p: ProgramBuilder,
+        k: KernelBuilder,
+        *,
+        axes: int | None = None,
+        sparse: bool = False,
+        threaded: bool = True,
+    ) -> None:
+        if p.fusing:
+            self._adopt(k, axes, sparse, threaded)
+            return
         self.p, self.k = p, k
+        k.layout = self if threaded else None
         self.axes = axes or (2 if p.chance(0.65) else 3)
         self.directions = (D2Q5 if sparse else D2Q9) if self.axes == 2 else D3Q19
         self.q = len(self.directions)
-        self.shape = tuple(p.pick(16, 20, 24, 32) if self.axes == 2 else p.pick(6, 8, 10) for _ in range(self.axes))
+        self.shape = tuple(
+            p.pick(16, 20, 24, 32) if self.axes == 2 else p.pick(6, 8, 10) for _ in range(self.axes)
+        )
         self.letters = "xyz"[: self.axes]
         self.last = p.chance(0.3)  # populations along the last axis rather than the first
         self._given = p.chance(0.5)
@@ -48,6 +63,20 @@ class Lattice:
         if threaded:
             hints = p.pick(["x", "y", "z"], ["i", "j", "k"], ["ix", "iy", "iz"])[: self.axes]
             self.at = tuple(threads(k, hints, self.shape))
+
+    def _adopt(self, k: KernelBuilder, axes: int | None, sparse: bool, threaded: bool) -> None:
+        """Shares the threads and the tables of the step before."""
+        layout = k.layout
+        if (
+            not isinstance(layout, Lattice)
+            or not threaded
+            or len(k.steps) > 1
+            or axes not in (None, layout.axes)
+            or sparse != (layout.q == 5)
+        ):
+            raise CannotFuse
+        self.__dict__ = layout.__dict__
+        k.adopt()
 
     # --- arrays -----------------------------------------------------------------------------------
 
@@ -72,7 +101,11 @@ class Lattice:
         """Number of cells along an axis."""
         if a not in self._extents:
             if self._given or self._known is None:
-                self._extents[a] = self.k.scalar(f"n{self.letters[a]}|l{self.letters[a]}|res_{self.letters[a]}", T.I32, self.shape[a])
+                self._extents[a] = self.k.scalar(
+                    f"n{self.letters[a]}|l{self.letters[a]}|res_{self.letters[a]}",
+                    T.I32,
+                    self.shape[a],
+                )
             else:
                 self._extents[a] = self._known.dim(a if self.last else a + 1)
         return self._extents[a]
@@ -82,7 +115,9 @@ class Lattice:
     @contextmanager
     def each(self, hint: str = "q|k|d|a", start: int = 0) -> Iterator[Name]:
         """A loop over directions."""
-        count: Operand = self.q if self.p.chance(0.7) or self._known is None or self.last else self._known.dim(0)
+        count: Operand = (
+            self.q if self.p.chance(0.7) or self._known is None or self.last else self._known.dim(0)
+        )
         with self.k.loop(hint, start, count) if start else self.k.loop(hint, count) as q:
             yield q
 
@@ -91,7 +126,9 @@ class Lattice:
         if self._form == "vector":
             if "c" not in self._made:
                 numbers = [v for c in self.directions for v in c]
-                self._made["c"] = self.k.array("c|dirs|directions|e", T.Vec(self.axes, T.I32), (self.q,), R.values(numbers))
+                self._made["c"] = self.k.array(
+                    "c|dirs|directions|e", T.Vec(self.axes, T.I32), (self.q,), R.values(numbers)
+                )
             return self._made["c"][q][a]  # type: ignore[index]
         key = f"c{self.letters[a]}"
         numbers = [c[a] for c in self.directions]
@@ -100,7 +137,12 @@ class Lattice:
                 self._made[key] = self._step_function(key, numbers)
             return self._made[key](q)  # type: ignore[operator]
         if key not in self._made:
-            self._made[key] = self.k.array(f"{key}|e{self.letters[a]}|dir_{self.letters[a]}", T.I32, (self.q,), R.values(numbers))
+            self._made[key] = self.k.array(
+                f"{key}|e{self.letters[a]}|dir_{self.letters[a]}",
+                T.I32,
+                (self.q,),
+                R.values(numbers),
+            )
         return self._made[key][q]  # type: ignore[index]
 
     def _step_function(self, key: str, numbers: list[int]) -> UserFunction:
@@ -123,13 +165,19 @@ class Lattice:
             if self._form == "functions" or self.p.chance(0.25):
                 self._made["w"] = self._weight_function(weights)
             else:
-                self._made["w"] = self.k.array("w|weights|lattice_w", self.p.real, (self.q,), R.values(weights))
+                self._made["w"] = self.k.array(
+                    "w|weights|lattice_w", self.p.real, (self.q,), R.values(weights)
+                )
         made = self._made["w"]
         return made(q) if isinstance(made, UserFunction) else made[q]
 
     def weights(self) -> list[float]:
         """Quadrature weights, one per direction."""
-        rest, axis, diagonal = {5: (1 / 3, 1 / 6, 0.0), 9: (4 / 9, 1 / 9, 1 / 36), 19: (1 / 3, 1 / 18, 1 / 36)}[self.q]
+        rest, axis, diagonal = {
+            5: (1 / 3, 1 / 6, 0.0),
+            9: (4 / 9, 1 / 9, 1 / 36),
+            19: (1 / 3, 1 / 18, 1 / 36),
+        }[self.q]
         by_length = {0: rest, 1: axis, 2: diagonal}
         return [round(by_length[sum(abs(v) for v in c)], 9) for c in self.directions]
 
@@ -144,7 +192,9 @@ class Lattice:
                     b.ret(lift(weights[1], self.p.real))
             b.ret(lift(weights[-1], self.p.real))
 
-        return self.p.func("weight|lattice_weight|wq", {"q|k|d": T.I32}, body, "Quadrature weight of a direction.")
+        return self.p.func(
+            "weight|lattice_weight|wq", {"q|k|d": T.I32}, body, "Quadrature weight of a direction."
+        )
 
     def opposite(self, q: Expr) -> Expr:
         """Index of the reversed direction."""
@@ -152,7 +202,9 @@ class Lattice:
             return choose(q == 0, 0, q + 1 - 2 * ((q + 1) % 2))
         if "opp" not in self._made:
             numbers = [self.directions.index(tuple(-v for v in c)) for c in self.directions]
-            self._made["opp"] = self.k.array("opp|opposite|reverse", T.I32, (self.q,), R.values(numbers))
+            self._made["opp"] = self.k.array(
+                "opp|opposite|reverse", T.I32, (self.q,), R.values(numbers)
+            )
         return self._made["opp"][q]  # type: ignore[index]
 
     def reverse(self, q: int) -> int:
@@ -169,7 +221,12 @@ class Lattice:
             step = self.c(q, a)
             moved = i + step if sign > 0 else i - step
             value = (moved + n) % n if wrap else wp.clamp(moved, 0, n - 1)
-            out.append(self.k.let(f"{self.letters[a]}n|n{self.letters[a]}_q|{self.letters[a]}s|{self.letters[a]}{self.letters[a]}", value))
+            out.append(
+                self.k.let(
+                    f"{self.letters[a]}n|n{self.letters[a]}_q|{self.letters[a]}s|{self.letters[a]}{self.letters[a]}",
+                    value,
+                )
+            )
         return tuple(out)
 
     def dot(self, q: Expr, u: Expr) -> Expr:
@@ -183,7 +240,9 @@ class Lattice:
 
     def velocity(self, q: Expr) -> Expr:
         """Direction `q` as a vector of the program's precision."""
-        return construct(self.p.vec(self.axes), *[construct(self.p.real, self.c(q, a)) for a in range(self.axes)])
+        return construct(
+            self.p.vec(self.axes), *[construct(self.p.real, self.c(q, a)) for a in range(self.axes)]
+        )
 
 
 def equilibrium(p: ProgramBuilder, lattice: Lattice) -> UserFunction:
@@ -203,5 +262,15 @@ def equilibrium(p: ProgramBuilder, lattice: Lattice) -> UserFunction:
         else:
             b.ret(w * (rho + 3.0 * cu + 4.5 * cu * cu - 1.5 * uu))
 
-    params = {"w|wq|weight": p.real, "rho|density": p.real, "cu|eu|c_dot_u": p.real, "uu|usq|u_sq": p.real}
-    return p.func("equilibrium|feq|f_eq|maxwellian", params, body, p.pick("Second-order equilibrium distribution.", "Discrete Maxwellian."))
+    params = {
+        "w|wq|weight": p.real,
+        "rho|density": p.real,
+        "cu|eu|c_dot_u": p.real,
+        "uu|usq|u_sq": p.real,
+    }
+    return p.func(
+        "equilibrium|feq|f_eq|maxwellian",
+        params,
+        body,
+        p.pick("Second-order equilibrium distribution.", "Discrete Maxwellian."),
+    )

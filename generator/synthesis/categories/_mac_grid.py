@@ -5,6 +5,7 @@ from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._grids import threads
+from generator.synthesis.fusion import CannotFuse
 from generator.synthesis.logic import any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr, Name
@@ -15,17 +16,27 @@ Index = tuple[Expr, ...]
 class Mac:
     """A staggered grid of two or three axes; component `a` lives on the faces across axis `a`."""
 
-    def __init__(self, p: ProgramBuilder, k: KernelBuilder, axes: int | None = None, over: str = "cells") -> None:
-        self.p, self.k = p, k
+    def __init__(
+        self, p: ProgramBuilder, k: KernelBuilder, axes: int | None = None, over: str = "cells"
+    ) -> None:
+        if p.fusing:
+            self._adopt(k, axes, over)
+            return
+        self.p, self.k, self.over = p, k, over
+        k.layout = self
         self.axes = axes or (2 if p.chance(0.65) else 3)
-        self.shape = tuple(p.pick(16, 20, 24, 32) if self.axes == 2 else p.pick(8, 9, 10) for _ in range(self.axes))
+        self.shape = tuple(
+            p.pick(16, 20, 24, 32) if self.axes == 2 else p.pick(8, 9, 10) for _ in range(self.axes)
+        )
         # Axis 0 is x in this layout, as fluid codes with u[i, j], v[i, j] have it.
         self.names = ("u", "v", "w")[: self.axes]
         self.batch = p.pick(2, 3) if p.on("batched") and p.chance(0.5) else None
         self.lead: Index = ()
         self.flags: Expr | None = None
         self._by_value = p.chance(0.5)  # solid == 1 rather than solid != 0
-        hints = p.pick(["i", "j", "k"], ["x", "y", "z"], ["ix", "iy", "iz"], ["ci", "cj", "ck"])[: self.axes]
+        hints = p.pick(["i", "j", "k"], ["x", "y", "z"], ["ix", "iy", "iz"], ["ci", "cj", "ck"])[
+            : self.axes
+        ]
         extra = 1 if over == "faces" else 0
         launch = tuple(n + extra for n in self.shape)
         if self.batch is None:
@@ -35,8 +46,20 @@ class Mac:
             self.lead, self.at = (world,), tuple(rest)
         self._extents: dict[int, Expr] = {}
 
-    def array(self, hint: str, dtype: T.Type, shape: tuple[int, ...], fill: R.Fill, role: str = "in") -> Name:
-        return self.k.array(hint, dtype, shape if self.batch is None else (self.batch, *shape), fill, role)
+    def _adopt(self, k: KernelBuilder, axes: int | None, over: str) -> None:
+        """Shares the threads of the step before."""
+        layout = k.layout
+        if not isinstance(layout, Mac) or axes not in (None, layout.axes) or over != layout.over:
+            raise CannotFuse
+        self.__dict__ = layout.__dict__
+        k.adopt()
+
+    def array(
+        self, hint: str, dtype: T.Type, shape: tuple[int, ...], fill: R.Fill, role: str = "in"
+    ) -> Name:
+        return self.k.array(
+            hint, dtype, shape if self.batch is None else (self.batch, *shape), fill, role
+        )
 
     def cells(self, hint: str, dtype: T.Type, fill: R.Fill, role: str = "in") -> Name:
         """An array over cells."""
@@ -46,7 +69,9 @@ class Mac:
         """The velocity component on the faces across axis `a`."""
         shape = tuple(n + (1 if b == a else 0) for b, n in enumerate(self.shape))
         word = self.names[a]
-        return self.array(f"{word}|{word}_face|vel_{'xyz'[a]}", self.p.real, shape, R.uniform(-1.0, 1.0), role)
+        return self.array(
+            f"{word}|{word}_face|vel_{'xyz'[a]}", self.p.real, shape, R.uniform(-1.0, 1.0), role
+        )
 
     def read(self, array: Expr, where: Index | None = None) -> Expr:
         return array[(*self.lead, *(where or self.at))]
@@ -66,7 +91,9 @@ class Mac:
             word = "xyz"[a]
             given = self.p.chance(0.5)
             self._extents[a] = (
-                self.k.scalar(f"n{word}|res_{word}", T.I32, self.shape[a]) if given else known.dim(a + len(self.lead))
+                self.k.scalar(f"n{word}|res_{word}", T.I32, self.shape[a])
+                if given
+                else known.dim(a + len(self.lead))
             )
         return self._extents[a]
 
@@ -99,7 +126,9 @@ def faces(p: ProgramBuilder) -> None:
         else "divergence|compute_divergence|mac_divergence|build_rhs",
         p.pick("Velocities averaged to cell centres.", "")
         if centre
-        else p.pick("Divergence of the face velocities.", "Right-hand side of the pressure equation."),
+        else p.pick(
+            "Divergence of the face velocities.", "Right-hand side of the pressure equation."
+        ),
     )
     m = Mac(p, k)
     vel = [m.velocity(a) for a in range(m.axes)]
@@ -124,7 +153,11 @@ def faces(p: ProgramBuilder) -> None:
             else k.let(f"{w}_c|{w}_mid", 0.5 * (lo + hi))
             for w, (lo, hi) in zip("uvw", pairs, strict=False)
         ]
-        c = k.let("v|vel_c", construct(p.vec(m.axes), *parts)) if p.chance(0.5) else construct(p.vec(m.axes), *parts)
+        c = (
+            k.let("v|vel_c", construct(p.vec(m.axes), *parts))
+            if p.chance(0.5)
+            else construct(p.vec(m.axes), *parts)
+        )
         k.set(m.read(out), c)
         if p.chance(0.3):
             energy = k.out("kinetic_energy|energy|total_ke", p.real, (m.batch or 1,))
@@ -133,9 +166,16 @@ def faces(p: ProgramBuilder) -> None:
             speed = m.cells("speed|speed_out", p.real, R.zeros(), "out")
             k.set(m.read(speed), wp.length(c))
         return
-    h = k.param("inv_dx|inv_h|rdx", 0.5, 2.0) if p.chance(0.5) else 1.0 / k.param("dx|h|cell_size", 0.5, 2.0)
+    h = (
+        k.param("inv_dx|inv_h|rdx", 0.5, 2.0)
+        if p.chance(0.5)
+        else 1.0 / k.param("dx|h|cell_size", 0.5, 2.0)
+    )
     if p.chance(0.4):
-        names = [k.let(f"d{w}|d{w}_d{c}", hi - lo) for w, c, (lo, hi) in zip("uvw", "xyz", pairs, strict=False)]
+        names = [
+            k.let(f"d{w}|d{w}_d{c}", hi - lo)
+            for w, c, (lo, hi) in zip("uvw", "xyz", pairs, strict=False)
+        ]
         div = _total(names) * h
     elif p.chance(0.5):
         div = _total([hi - lo for lo, hi in pairs]) * h
@@ -151,7 +191,10 @@ def faces(p: ProgramBuilder) -> None:
     d = k.let("d|div_c|value", div)
     if p.chance(0.4):
         dt = k.param("dt|time_step", 0.05, 0.5)
-        d = k.let("rhs_c|scaled|b", d * (k.param("rho|density", 0.5, 2.0) / dt) if p.chance(0.5) else d / dt)
+        d = k.let(
+            "rhs_c|scaled|b",
+            d * (k.param("rho|density", 0.5, 2.0) / dt) if p.chance(0.5) else d / dt,
+        )
     k.set(m.read(out), d)
     if p.chance(0.35):
         worst = k.out("max_div|div_max|residual", p.real, (m.batch or 1,))
@@ -194,7 +237,9 @@ def project(p: ProgramBuilder) -> None:
             if not walls:
                 k.set(m.read(u), m.read(u) - drop) if p.chance(0.5) else k.aug(m.read(u), "-", drop)
                 continue
-            with k.when(any_of(m.is_solid(), m.is_solid(back)) if p.chance(0.5) else m.is_solid(back)):
+            with k.when(
+                any_of(m.is_solid(), m.is_solid(back)) if p.chance(0.5) else m.is_solid(back)
+            ):
                 k.set(m.read(u), 0.0)
             with k.otherwise():
                 k.set(m.read(u), m.read(u) - drop)
@@ -238,7 +283,11 @@ def pressure_solve(p: ProgramBuilder) -> None:
     for a in range(m.axes):
         for step in steps:
             if mirrored:
-                edge = wp.max(m.at[a] - 1, 0) if step < 0 else wp.min(m.at[a] + 1, m.extent(a, out) - 1)
+                edge = (
+                    wp.max(m.at[a] - 1, 0)
+                    if step < 0
+                    else wp.min(m.at[a] + 1, m.extent(a, out) - 1)
+                )
                 k.aug(total, "+", m.read(pressure, (*m.at[:a], edge, *m.at[a + 1 :])))
                 k.aug(count, "+", 1.0)
                 continue
@@ -264,7 +313,9 @@ def pressure_solve(p: ProgramBuilder) -> None:
             k.do(wp.atomic_max(change, 0, wp.abs(new - here)))
 
 
-def _neighbour_pressure(m: Mac, pressure: Expr, there: Index, inside: Expr, total: Expr, count: Expr) -> None:
+def _neighbour_pressure(
+    m: Mac, pressure: Expr, there: Index, inside: Expr, total: Expr, count: Expr
+) -> None:
     k = m.k
     if m.flags is None:
         with k.when(inside):
@@ -282,7 +333,9 @@ def classify(p: ProgramBuilder) -> None:
     """Cell types from particles or a level set: solid, fluid or air."""
     k = p.kernel_builder(
         "classify_cells|mark_cells|update_cell_flags|tag_cells",
-        p.pick("Mark every cell as solid, fluid, surface or air.", "Cell flags for the pressure solve."),
+        p.pick(
+            "Mark every cell as solid, fluid, surface or air.", "Cell flags for the pressure solve."
+        ),
     )
     m = Mac(p, k)
     fluid, air = p.const("FLUID|CELL_FLUID", 1), p.const("AIR|CELL_AIR|EMPTY", 0)
@@ -302,7 +355,9 @@ def classify(p: ProgramBuilder) -> None:
         return value < 0.0 if by_level else value > 0
 
     if low:
-        border = [t for a in range(m.axes) for t in (m.at[a] == 0, m.at[a] == m.extent(a, flags) - 1)]
+        border = [
+            t for a in range(m.axes) for t in (m.at[a] == 0, m.at[a] == m.extent(a, flags) - 1)
+        ]
         with k.when(any_of(*border)):
             k.set(m.read(flags), solid)
             k.ret()
@@ -318,7 +373,9 @@ def classify(p: ProgramBuilder) -> None:
     k.set(m.read(flags), flag)
     if p.chance(0.5):
         count = k.out("num_fluid|fluid_cells|wet_count", T.I32, (m.batch or 1,))
-        with k.when(any_of(flag == fluid, flag == surface) if surface is not None else flag == fluid):
+        with k.when(
+            any_of(flag == fluid, flag == surface) if surface is not None else flag == fluid
+        ):
             k.do(wp.atomic_add(count, m.lead[0] if m.lead else 0, 1))
 
 
@@ -350,9 +407,15 @@ def wall_faces(p: ProgramBuilder) -> None:
     for a, u in enumerate(vel):
         back = m.moved(a, -1)
         with k.when(m.at[a] == 0):
-            inflow = k.param("inflow|inlet_speed|u_in", 0.2, 2.0) if a == 0 and p.chance(0.5) else None
+            inflow = (
+                k.param("inflow|inlet_speed|u_in", 0.2, 2.0) if a == 0 and p.chance(0.5) else None
+            )
             k.set(m.read(u), 0.0 if inflow is None else inflow)
-        test = helper(m.flags, *m.lead, *m.at, *back) if helper else any_of(m.is_solid(), m.is_solid(back))
+        test = (
+            helper(m.flags, *m.lead, *m.at, *back)
+            if helper
+            else any_of(m.is_solid(), m.is_solid(back))
+        )
         with k.elsewhen(test):
             k.set(
                 m.read(u),
@@ -378,7 +441,9 @@ def _touches(p: ProgramBuilder, m: Mac) -> UserFunction:
     def body(b: Block, array: Expr, *rest: Expr) -> None:
         lead, where = rest[: len(m.lead)], rest[len(m.lead) :]
         one = construct(T.U8, 1) if array.type.dtype == T.U8 else 1
-        b.ret(any_of(array[(*lead, *where[: m.axes])] == one, array[(*lead, *where[m.axes :])] == one))
+        b.ret(
+            any_of(array[(*lead, *where[: m.axes])] == one, array[(*lead, *where[m.axes :])] == one)
+        )
 
     return p.func("touches_solid|face_is_blocked|is_wall_face", params, body)
 

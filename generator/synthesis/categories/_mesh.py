@@ -1,18 +1,19 @@
 """Mesh handles and the forms that closest-point and ray queries take."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
-from generator.synthesis.builtins import query_field, wp
-from generator.synthesis.logic import negate
-from generator.synthesis.program import KernelBuilder, ProgramBuilder
-from generator.synthesis.tree import Expr, Name
+from generator.synthesis.builtins import construct, query_field, wp
+from generator.synthesis.logic import all_of, negate
+from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
+from generator.synthesis.tree import Expr, Name, literal
 
 HANDLE = T.Handle("mesh")
+POINTS = "points|positions|query_points|x|samples|probe_pos"
 CLOSED = ("sphere", "torus", "box")
 
 
@@ -129,12 +130,12 @@ def corners(p: ProgramBuilder, k: Block, mesh: Expr, face: Expr) -> list[Expr]:
     if p.chance(0.5):
         m = k.let("m|mesh_data|geo", wp.mesh_get(mesh))
         indices, points = query_field(m, "indices"), query_field(m, "points")
-        ids: list[Expr] = [indices[face * 3 + j] for j in range(3)]
+        ids: list[Expr] = [indices[face * 3 + j if j else face * 3] for j in range(3)]
         if p.chance(0.5):
             ids = [k.let(f"{w}", i) for w, i in zip(("i0|ia", "i1|ib", "i2|ic"), ids, strict=True)]
         made = [points[i] for i in ids]
     elif p.chance(0.6):
-        made = [wp.mesh_get_point(mesh, face * 3 + j) for j in range(3)]
+        made = [wp.mesh_get_point(mesh, face * 3 + j if j else face * 3) for j in range(3)]
     else:
         made = [
             wp.mesh_eval_position(mesh, face, 1.0, 0.0), wp.mesh_eval_position(mesh, face, 0.0, 1.0),
@@ -143,3 +144,111 @@ def corners(p: ProgramBuilder, k: Block, mesh: Expr, face: Expr) -> list[Expr]:
     return [
         k.let(w, c) for w, c in zip(("a|v0|p0|x0", "b|v1|p1|x1", "c|v2|p2|x2"), made, strict=True)
     ]
+
+
+# --- helper functions -----------------------------------------------------------------------------
+
+
+def distance_function(p: ProgramBuilder) -> UserFunction:
+    """A `@wp.func` of mesh, point and range that gives signed distance and outward direction."""
+
+    def body(b: Block, mesh: Expr, x: Expr, limit: Expr) -> None:
+        c = closest(p, b, mesh, x, limit)
+        if p.chance(0.5):
+            with b.when(negate(c.hit)):
+                b.ret(limit, construct(T.VEC3, 0.0))
+            _distance_result(p, b, c, x)
+            return
+        with b.when(c.hit):
+            _distance_result(p, b, c, x)
+        b.ret(limit, construct(T.VEC3, 0.0))
+
+    params = {"mesh|mesh_id": HANDLE, "x|p|point": T.VEC3, "max_dist|range_limit": T.F32}
+    doc = p.pick(
+        "Signed distance to the mesh and its gradient.", "Distance and outward direction.", ""
+    )
+    return p.func(
+        "mesh_sdf|signed_distance|query_sdf|eval_mesh_distance|surface_distance", params, body, doc
+    )
+
+
+def _distance_result(p: ProgramBuilder, b: Block, c: Closest, x: Expr) -> None:
+    delta = b.let("delta|r|offset", x - c.point)
+    if p.chance(0.5):
+        b.ret(wp.length(delta) * c.sign, wp.normalize(delta) * c.sign)
+        return
+    d = b.let("d|dist|len_d", wp.length(delta))
+    with b.when(d < 1.0e-6):
+        b.ret(literal(0.0, T.F32), wp.mesh_eval_face_normal(c.mesh, c.face))
+    b.ret(d * c.sign, delta * (c.sign / d))
+
+
+def respond_function(p: ProgramBuilder, k: KernelBuilder) -> Callable[[Expr, Expr], Expr]:
+    """Velocity after contact with a wall of a given normal; a `@wp.func` with its parameters bound."""
+    bounce = k.param("restitution|bounce|cor", 0.1, 0.8)
+    mu = k.param("friction|mu|wall_friction", 0.05, 0.6) if p.chance(0.6) else None
+
+    def body(b: Block, v: Expr, n: Expr, e: Expr, *m: Expr) -> None:
+        vn = b.let("vn|normal_speed", wp.dot(v, n))
+        if not m:
+            b.ret(v - n * (vn * (1.0 + e)))
+            return
+        vt = b.let("vt|tangential|slide", v - n * vn)
+        if p.chance(0.5):
+            b.ret(vt * (1.0 - m[0]) - n * (e * vn))
+            return
+        slip = b.let("slip|vt_len", wp.length(vt))
+        limit = b.let("limit|j_max", m[0] * (1.0 + e) * wp.abs(vn))
+        with b.when(slip <= limit):
+            b.ret(n * (-e * vn))
+        b.ret(vt * (1.0 - limit / slip) - n * (e * vn))
+
+    params = {"v|vel": T.VEC3, "n|normal": T.VEC3, "e|bounce|restitution": T.F32}
+    if mu is not None:
+        params["mu|friction"] = T.F32
+    f = p.func("bounce_velocity|reflect_velocity|contact_response|wall_response", params, body)
+    return (lambda v, n: f(v, n, bounce)) if mu is None else (lambda v, n: f(v, n, bounce, mu))
+
+
+def foot_function(p: ProgramBuilder) -> UserFunction:
+    """A `@wp.func` of mesh, point and range that gives whether a closest point was found, and the point."""
+
+    def body(b: Block, mesh: Expr, x: Expr, limit: Expr) -> None:
+        c = closest(p, b, mesh, x, limit, signed=p.chance(0.3))
+        if p.chance(0.5):
+            with b.when(c.hit):
+                b.ret(True, c.point)
+            b.ret(False, x)
+            return
+        with b.when(negate(c.hit)):
+            b.ret(False, construct(T.VEC3, 0.0))
+        b.ret(True, c.point)
+
+    params = {"mesh|mesh_id": HANDLE, "x|p|point": T.VEC3, "max_dist|range_limit": T.F32}
+    return p.func("closest_on_mesh|find_foot|project_to_mesh|nearest_point", params, body)
+
+
+def inside_function(p: ProgramBuilder) -> UserFunction:
+    """A `@wp.func` that says whether a point lies in a closed mesh."""
+
+    def body(b: Block, mesh: Expr, x: Expr, limit: Expr) -> None:
+        c = closest(p, b, mesh, x, limit)
+        match p.pick("nested", "early", "and"):
+            case "nested":
+                with b.when(c.hit):
+                    b.ret(c.sign < 0.0)
+                b.ret(False)
+            case "early":
+                with b.when(negate(c.hit)):
+                    b.ret(False)
+                b.ret(c.sign < 0.0)
+            case _:
+                b.ret(all_of(c.hit, c.sign < 0.0))
+
+    params = {"mesh|mesh_id": HANDLE, "x|p|point": T.VEC3, "max_dist|range_limit": T.F32}
+    return p.func(
+        "is_inside|point_in_mesh|contains_point|inside_solid",
+        params,
+        body,
+        p.pick("True where the point lies inside.", ""),
+    )

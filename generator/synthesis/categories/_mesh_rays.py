@@ -3,16 +3,15 @@
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
-from generator.synthesis.builtins import cast as to
-from generator.synthesis.builtins import construct, query_field, wp
+from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories import _shading as shading
-from generator.synthesis.categories._mesh import Closest, Mesh, found, mesh_argument, ray
-from generator.synthesis.categories._rays import Ray, camera_ray, maybe, stored_ray
+from generator.synthesis.categories._mesh import Closest, Mesh, mesh_argument, ray
+from generator.synthesis.categories._rays import Ray, camera_ray, stored_ray
 from generator.synthesis.entities import Entities
 from generator.synthesis.grid import Grid
-from generator.synthesis.logic import choose, negate
+from generator.synthesis.logic import all_of, negate
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
-from generator.synthesis.tree import Expr, literal
+from generator.synthesis.tree import Expr, Name, literal
 
 
 def _root(
@@ -35,7 +34,7 @@ def cast(p: ProgramBuilder) -> None:
         p.pick("Cast every ray against the mesh.", "Nearest triangle hit of each ray.", ""),
     )
     e = Entities(k, p.pick("ray", "beam", "ray"))
-    grouped = p.chance(0.18)
+    grouped = p.chance(0.5)
     mesh = mesh_argument(p, k, closed=False, grouped=grouped)
     t_out = e.out("hit_t|distances|ranges|depths", T.F32)
     limit = k.param("max_t|max_range|max_distance", 4.0, 20.0)
@@ -129,13 +128,13 @@ def smooth_normal(p: ProgramBuilder, k: KernelBuilder, mesh: Mesh, c: Closest) -
             _interpolate,
         )
         return f(mesh.id, normals, c.face, u, v)
-    ids = [wp.mesh_get_index(mesh.id, c.face * 3 + j) for j in range(3)]
+    ids = [wp.mesh_get_index(mesh.id, c.face * 3 + j if j else c.face * 3) for j in range(3)]
     return wp.normalize(normals[ids[0]] * u + normals[ids[1]] * v + normals[ids[2]] * (1.0 - u - v))
 
 
 def _interpolate(b: Block, mesh: Expr, normals: Expr, face: Expr, u: Expr, v: Expr) -> None:
     ids = [
-        b.let(h, wp.mesh_get_index(mesh, face * 3 + j))
+        b.let(h, wp.mesh_get_index(mesh, face * 3 + j if j else face * 3))
         for j, h in enumerate(("i0|ia", "i1|ib", "i2|ic"))
     ]
     b.ret(wp.normalize(normals[ids[0]] * u + normals[ids[1]] * v + normals[ids[2]] * (1.0 - u - v)))
@@ -230,113 +229,93 @@ def _shaded(
         g.out("face_image|ids|id_map", T.I32).store(c.face)
 
 
-# --- occlusion ------------------------------------------------------------------------------------
+# --- light paths ----------------------------------------------------------------------------------
 
 
-def occlusion(p: ProgramBuilder) -> None:
-    """Ambient occlusion, sky view or thickness by random or fixed rays."""
+def path(p: ProgramBuilder) -> None:
+    """A light path per pixel over a mesh with per-face materials."""
     k = p.kernel_builder(
-        "ambient_occlusion|bake_ao|sky_visibility|exposure|openness|bake_visibility|shape_diameter",
+        "path_trace_mesh|render_global_illumination|trace_light_paths|mesh_path_tracer|render_paths",
         p.pick(
-            "Share of unoccluded directions at each surface point.",
-            "Bake visibility by ray casting.",
-            "",
+            "Path trace the mesh, one sample per pixel.", "Global illumination by random walks.", ""
         ),
     )
-    e = Entities(k, p.pick("vertex", "texel", "sample"))
+    g = Grid(
+        k, "row|y|i|iy col|x|j|ix", boundary="clamp", shape=p.pick((8, 12), (12, 12), (12, 16))
+    )
     mesh = mesh_argument(p, k)
-    x = e.field("positions|points|vertices", T.VEC3, R.uniform(-1.1, 1.1)).read("x|pos|pt")
-    n = e.field("normals|vertex_normals", T.VEC3, R.unit_vectors()).read("n|normal")
-    start = k.let("o|origin|start", x + n * k.param("bias|offset|epsilon", 1.0e-3, 1.0e-2))
-    reach = k.param("max_dist|ao_radius|reach", 0.4, 3.0)
-    rays = k.count("num_rays|num_samples|ray_count", p.pick(8, 12, 16, 32))
-    seed = k.scalar("seed|frame|rng_seed", T.I32, 5)
-    state = k.let("state|rng|rand_state", wp.rand_init(seed, e.index))
-    total = k.var("open|unblocked|total", 0.0)
-    form = p.pick("anyhit", "falloff", "cosine", "thickness")
-    with k.loop("s|_r|ray_id", rays):
-        d = _direction(p, k, n, state)
-        if form == "anyhit":
-            with k.when(negate(wp.mesh_query_ray_anyhit(mesh.id, start, d, reach))):
-                k.aug(total, "+", 1.0)
-        elif form == "cosine":
-            blocked = k.let("blocked|occluded", wp.mesh_query_ray_anyhit(mesh.id, start, d, reach))
-            k.aug(
-                total,
-                "+",
-                choose(blocked, literal(0.0, T.F32), wp.dot(d, n))
-                if p.chance(0.5)
-                else wp.where(blocked, 0.0, wp.dot(d, n)),
-            )
-        else:
-            o, heading = (start, d) if form == "falloff" else (x - n * 1.0e-3, -d)
-            c = ray(p, k, mesh.id, o, heading, reach)
-            t = query_field(c.query, "t")
-            if form == "falloff":
-                k.aug(total, "+", wp.where(c.hit, t / reach, 1.0))
-            else:
-                with k.when(c.hit):
-                    k.aug(total, "+", t)
-    share = total / to(T.F32, rays)
-    out = e.out("ao|visibility|occlusion|sdf_thickness", T.F32)
-    out.store(
-        wp.pow(share, k.param("ao_power|contrast|gamma", 0.5, 2.0)) if p.chance(0.3) else share
+    seed = k.scalar("seed|frame|sample_index", T.I32, 4)
+    state = k.let("state|rng|rand_state", wp.rand_init(seed, g.index[0] * g.extent(1) + g.index[1]))
+    first = camera_ray(p, k, g.index[0], g.index[1], g.extent(0), g.extent(1))
+    o, d = k.var("o|start|ray_o", first.origin), k.var("rd|heading|ray_d", first.direction)
+    beta, total = (
+        k.var("beta|throughput", construct(T.VEC3, 1.0)),
+        k.var("radiance|light|color", construct(T.VEC3, 0.0)),
     )
+    albedo = k.array("face_albedo|albedo|reflectance", T.VEC3, (mesh.faces,), R.uniform(0.2, 0.9))
+    sun = k.quantity("sun_dir|light_dir", T.VEC3, [0.36, 0.8, 0.48]) if p.chance(0.6) else None
+    far = k.param("max_t|far_plane", 10.0, 50.0)
+    with k.loop(
+        "depth|bounce|b", k.count("max_bounces|max_depth|num_bounces", p.pick(2, 3, 4, 5))
+    ) as depth:
+        c = ray(p, k, mesh.id, o, d, far)
+        with k.when(negate(c.hit)):
+            k.aug(total, "+", wp.cw_mul(beta, shading.background(p, k, Ray(o, d))))
+            k.brk()
+        n = k.var("n|normal", c.part("normal") if p.chance(0.7) else smooth_normal(p, k, mesh, c))
+        with k.when(wp.dot(n, d) > 0.0):
+            k.set(n, -n)
+        x = k.let("x|hit_pos|pt", o + d * c.part("t") + n * p.pick(1.0e-3, 1.0e-4))
+        if p.chance(0.3):
+            glow = k.array("face_emission|emission", T.VEC3, (mesh.faces,), R.uniform(0.0, 0.5))
+            k.aug(total, "+", wp.cw_mul(beta, glow[c.face]))
+        k.set(beta, wp.cw_mul(beta, albedo[c.face]))
+        if sun is not None:
+            _sunlight(p, k, mesh, x, n, sun, far, beta, total)
+        if p.chance(0.4):
+            with k.when(depth >= p.pick(1, 2)):
+                q = k.let("q|survive", wp.clamp(wp.max(beta), 0.05, 0.95))
+                with k.when(wp.randf(state) > q):
+                    k.brk()
+                k.set(beta, beta / q)
+        k.set(o, x)
+        k.set(d, wp.normalize(n + wp.sample_unit_sphere_surface(state)))
+    k.step()
+    _film(p, k, g, total)
 
 
-def _direction(p: ProgramBuilder, k: KernelBuilder, n: Expr, state: Expr) -> Expr:
+def _sunlight(
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    mesh: Mesh,
+    x: Expr,
+    n: Expr,
+    sun: Expr,
+    far: Expr,
+    beta: Expr,
+    total: Name,
+) -> None:
+    facing = k.let("facing|ndl|cos_sun", wp.dot(n, sun))
+    power = k.param("sun_power|sun_intensity", 0.5, 4.0)
+    clear = negate(wp.mesh_query_ray_anyhit(mesh.id, x, sun, far))
     if p.chance(0.5):
-        return k.let("d|dir|wi", wp.normalize(n + wp.sample_unit_sphere_surface(state)))
-    d = k.var("d|dir|wi", wp.sample_unit_sphere_surface(state))
-    with k.when(wp.dot(d, n) < 0.0):
-        k.set(d, -d)
-    return d
-
-
-# --- short forms ----------------------------------------------------------------------------------
-
-
-def small(p: ProgramBuilder) -> None:
-    """Height above a mesh, line of sight, crossing counts, thickness along an axis."""
-    k = p.kernel_builder(
-        "drop_height|height_scan|line_of_sight|ground_clearance|visibility|thickness_map|snap_to_ground|count_crossings",
-        p.pick("Vertical ray per point.", "Clearance above the surface.", "", ""),
-    )
-    e = Entities(k, p.pick("point", "foot", "sensor", "agent"))
-    mesh = mesh_argument(p, k, closed=False)
-    x = e.field("positions|points|foot_pos|origins", T.VEC3, R.uniform(-1.2, 1.2)).read("x|pt|pos")
-    up = p.pick([0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
-    form = p.pick("drop", "drop", "sight", "count", "span")
-    if form == "count":
-        d = k.quantity("axis|direction|scan_dir", T.VEC3, up)
-        n = wp.mesh_query_ray_count_intersections(mesh.id, x, d)
-        e.out("crossings|hit_count|layers", T.I32).store(n if p.chance(0.5) else n // 2)
+        with k.when(all_of(facing > 0.0, clear)):
+            k.aug(total, "+", beta * (facing * power))
         return
-    if form == "sight":
-        target = (
-            k.quantity("target|goal|light_pos", T.VEC3, [0.5, 2.5, 0.3])
-            if p.chance(0.6)
-            else e.field("targets|goals", T.VEC3, R.uniform(-2.0, 2.0)).own
+    with k.when(facing > 0.0), k.when(clear):
+        k.aug(total, "+", beta * (facing * power))
+
+
+def _film(p: ProgramBuilder, k: KernelBuilder, g: Grid, total: Name) -> None:
+    if p.chance(0.4):
+        k.set(
+            total, wp.min(total, construct(T.VEC3, k.param("clamp_value|firefly_limit", 2.0, 20.0)))
         )
-        line = k.let("line|to_target|delta", target - x)
-        dist = k.let("dist|range|length", wp.length(line))
-        blocked = wp.mesh_query_ray_anyhit(mesh.id, x, line / dist, dist)
-        e.out("visible|clear|line_of_sight", T.I32).store(
-            choose(blocked, 0, 1) if p.chance(0.5) else wp.where(blocked, 0, 1)
-        )
+    if p.chance(0.5):
+        film = g.inout("film|accum|image", T.VEC3, R.uniform(0.0, 1.0))
+        film.store(film.own + total)
+        if p.chance(0.5):
+            count = g.inout("sample_count|weights|spp", T.F32, R.constant(1.0))
+            count.store(count.own + 1.0)
         return
-    lift = k.param("ray_height|start_height|lift", 1.0, 3.0)
-    o = maybe(p, k, "o|start|origin", x + construct(T.VEC3, *[u * 1.0 for u in up]) * lift)
-    d = construct(T.VEC3, *[-u for u in up])
-    c = ray(p, k, mesh.id, o, d, k.param("max_t|max_drop|scan_range", 3.0, 9.0))
-    with found(p, k, c):
-        t = c.part("t")
-        if form == "span":
-            e.out("heights|clearance|gap", T.F32).store(t - lift)
-            k.do(wp.atomic_max(k.out("max_clearance|highest|peak", T.F32, (1,)), 0, t))
-        elif p.chance(0.5):
-            e.out("heights|ground_dist|clearance", T.F32).store(t - lift)
-        else:
-            e.out("snapped|ground_points|contact_points", T.VEC3).store(o + d * t)
-            if p.chance(0.5):
-                e.out("ground_normals|slopes|n_out", T.VEC3).store(c.part("normal"))
+    g.out("pixels|image|color_out", T.VEC3).store(shading.tone(p, k, total))

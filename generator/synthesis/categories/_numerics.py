@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 
+from generator.synthesis import recipes as R
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
-from generator.synthesis.builtins import construct, wp
+from generator.synthesis.builtins import cast, construct, wp
+from generator.synthesis.entities import Entities
+from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr, Name, Operand, literal
 
 
-def add_at(k: KernelBuilder, array: Expr, index: Operand | tuple[Operand, ...], value: Operand) -> None:
+def add_at(
+    k: KernelBuilder, array: Expr, index: Operand | tuple[Operand, ...], value: Operand
+) -> None:
     """Atomic accumulation into an array element, in the program's spelling."""
     at = index if isinstance(index, tuple) else (index,)
     assert isinstance(array.type, T.Array)
@@ -21,9 +26,15 @@ def add_at(k: KernelBuilder, array: Expr, index: Operand | tuple[Operand, ...], 
 
 
 def routine(
-    p: ProgramBuilder, b: Block, hint: str, args: dict[str, Expr], write: Callable[..., None],
-    inline: Callable[..., Expr], doc: str = "", share: float = 0.75,
-) -> Expr:  # fmt: skip
+    p: ProgramBuilder,
+    b: Block,
+    hint: str,
+    args: dict[str, Expr],
+    write: Callable[..., None],
+    inline: Callable[..., Expr],
+    doc: str = "",
+    share: float = 0.75,
+) -> Expr:
     """A piece whose function form differs from its inline form, such as one with early returns."""
     if p.on("helper_function") and p.chance(share):
         return p.func(hint, {h: a.type for h, a in args.items()}, write, doc)(*args.values())
@@ -35,7 +46,9 @@ def routine(
 LOSSES = ("huber", "cauchy", "tukey", "geman", "welsch", "fair", "l1", "pseudo_huber")
 
 
-def robust_weight(p: ProgramBuilder, b: Block, r: Expr, scale: Expr, form: str | None = None) -> Expr:
+def robust_weight(
+    p: ProgramBuilder, b: Block, r: Expr, scale: Expr, form: str | None = None
+) -> Expr:
     """The weight of a residual in iteratively reweighted least squares."""
     form = form or p.pick(*LOSSES)
 
@@ -77,7 +90,9 @@ def robust_weight(p: ProgramBuilder, b: Block, r: Expr, scale: Expr, form: str |
 
     doc = p.pick("", f"Weight of the {form.replace('_', '-')} loss.", "IRLS weight of a residual.")
     args = {"r|residual|e": r, "c|delta|scale|k": scale}
-    return routine(p, b, f"{form}_weight|robust_weight|irls_weight|loss_weight", args, write, value, doc)
+    return routine(
+        p, b, f"{form}_weight|robust_weight|irls_weight|loss_weight", args, write, value, doc
+    )
 
 
 def robust_cost(p: ProgramBuilder, b: Block, r: Expr, scale: Expr) -> Expr:
@@ -182,7 +197,11 @@ def solve_small(p: ProgramBuilder, k: Block, a: Expr, b: Expr) -> Expr:
     """The solution of ``a x = b`` for a small symmetric positive-definite matrix value."""
     assert isinstance(a.type, T.Mat)
     n = a.type.rows
-    form = p.pick("inverse", "inverse", "function", "cg", "cholesky") if n <= 4 else p.pick("cg", "cholesky")
+    form = (
+        p.pick("inverse", "inverse", "function", "cg", "cholesky")
+        if n <= 4
+        else p.pick("cg", "cholesky")
+    )
     if form == "inverse":
         return wp.inverse(a) * b
 
@@ -208,7 +227,11 @@ def solve_small(p: ProgramBuilder, k: Block, a: Expr, b: Expr) -> Expr:
         x.ret(u)
 
     writers = {"function": direct, "cg": gradients, "cholesky": _cholesky(n)}
-    doc = p.pick("", "Solve a small symmetric positive-definite system.", "Dense solve of the normal equations.")
+    doc = p.pick(
+        "",
+        "Solve a small symmetric positive-definite system.",
+        "Dense solve of the normal equations.",
+    )
     hints = {
         "function": "solve|solve_dense",
         "cg": "cg_solve|solve_cg|conjugate_gradient",
@@ -259,3 +282,141 @@ def argument_sum(parts: list[Expr]) -> Expr:
 def locals_of(k: Block, hints: list[str], values: list[Expr]) -> list[Name]:
     """One local per value."""
     return [k.let(h, v) for h, v in zip(hints, values, strict=True)]
+
+
+# --- monitoring -----------------------------------------------------------------------------------
+
+
+def report(
+    p: ProgramBuilder, e: Entities, value: Expr, word: str = "error", low: int = 0, high: int = 2
+) -> None:
+    """What a kernel may keep about a non-negative scalar of its item: statistics, flags, bins, a running mean."""
+    k = e.k
+    kinds = p.sample(
+        ["store", "peak", "sum", "count", "flag", "bin", "smooth"], low, p.rng.randint(low, high)
+    )
+    if len(kinds) > 1 and not isinstance(value, Name):
+        value = k.let(f"{word}|{word}_i|measure", value)
+    worlds, where = e.worlds or 1, e.world if e.world is not None else 0
+    for kind in kinds:
+        match kind:
+            case "store":
+                e.out(f"{word}_out|{word}s", p.real).store(value)
+            case "peak":
+                k.do(
+                    wp.atomic_max(
+                        k.out(f"max_{word}|peak_{word}|worst_{word}", p.real, (worlds,)),
+                        where,
+                        value,
+                    )
+                )
+            case "sum":
+                add_at(
+                    k, k.out(f"total_{word}|sum_{word}|{word}_sum", p.real, (worlds,)), where, value
+                )
+            case "count":
+                with k.when(
+                    value > k.param(f"{word}_tol|{word}_limit|{word}_threshold", 0.05, 0.8)
+                ):
+                    add_at(k, k.out(f"num_above|{word}_count|exceeded", T.I32, (worlds,)), where, 1)
+            case "flag":
+                test = value > k.param(f"flag_{word}|{word}_cutoff|{word}_alarm", 0.05, 0.8)
+                flagged = choose(test, 1, 0) if p.chance(0.5) else wp.where(test, 1, 0)
+                e.out(f"{word}_flags|flagged|suspicious", T.I32).store(flagged)
+            case "bin":
+                bins = p.pick(8, 16, 32)
+                width = k.param("bin_width|bucket|bin_size", 0.02, 0.2)
+                b = k.let("b|bin|bucket_id", wp.min(cast(T.I32, value / width), bins - 1))
+                add_at(k, k.out(f"{word}_hist|histogram|hist", T.I32, (bins,)), b, 1)
+            case "smooth":
+                mean = e.inout(
+                    f"mean_{word}|smoothed_{word}|{word}_avg", p.real, R.uniform(0.0, 1.0)
+                )
+                rate = k.param("smoothing|ema_rate|forget", 0.05, 0.5)
+                mean.store(mean.own + (value - mean.own) * rate)
+
+
+def split(
+    p: ProgramBuilder,
+    b: Block,
+    hint: str,
+    args: dict[str, Expr],
+    hints: list[str],
+    body: Callable[..., tuple[Expr, ...]],
+    doc: str = "",
+) -> list[Expr]:
+    """Several results of one piece of work: a function with a multiple return, or inline locals."""
+    if p.on("helper_function") or p.chance(0.25):
+
+        def write(inner: Block, *params: Expr) -> None:
+            inner.ret(*body(inner, *params))
+
+        return list(
+            b.unpack(
+                hints,
+                p.func(hint, {h: a.type for h, a in args.items()}, write, doc)(*args.values()),
+            )
+        )
+    return [
+        v if isinstance(v, Name) else b.let(h, v)
+        for h, v in zip(hints, body(b, *args.values()), strict=True)
+    ]
+
+
+def tally(
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    at: tuple[Expr, ...],
+    dims: tuple[int, ...],
+    value: Expr,
+    word: str = "value",
+    low: int = 0,
+    high: int = 2,
+) -> None:
+    """What a kernel over explicit indices may keep about a number: per item, per world, above a threshold."""
+    kinds = p.sample(
+        ["store", "peak", "sum", "count", "mark", "square", "low"], low, p.rng.randint(low, high)
+    )
+    if len(kinds) > 1 and not isinstance(value, Name):
+        value = k.let(f"{word}_i|{word}|measure", value)
+    where, n = (at[0], dims[0]) if len(dims) > 1 else (0, 1)
+    for kind in kinds:
+        match kind:
+            case "store":
+                k.set(k.out(f"{word}_out|{word}s", p.real, dims)[at], value)
+            case "peak":
+                k.do(
+                    wp.atomic_max(
+                        k.out(f"max_{word}|peak_{word}|worst_{word}", p.real, (n,)),
+                        where,
+                        wp.abs(value),
+                    )
+                )
+            case "sum":
+                add_at(k, k.out(f"total_{word}|sum_{word}|{word}_sum", p.real, (n,)), where, value)
+            case "square":
+                add_at(
+                    k,
+                    k.out(f"{word}_sq|{word}_norm_sq|sq_{word}", p.real, (n,)),
+                    where,
+                    value * value,
+                )
+            case "low":
+                k.do(
+                    wp.atomic_min(
+                        k.out(f"min_{word}|lowest_{word}", p.real, (n,), R.constant(1000.0)),
+                        where,
+                        value,
+                    )
+                )
+            case "count":
+                with k.when(
+                    wp.abs(value) > k.param(f"{word}_tol|{word}_limit|{word}_threshold", 0.05, 0.8)
+                ):
+                    add_at(k, k.out(f"num_above|{word}_count|exceeded", T.I32, (n,)), where, 1)
+            case "mark":
+                test = value > k.param(f"mark_{word}|{word}_cutoff|{word}_level", 0.05, 0.8)
+                k.set(
+                    k.out(f"{word}_mask|{word}_flags|marked", T.I32, dims)[at],
+                    choose(test, 1, 0) if p.chance(0.5) else wp.where(test, 1, 0),
+                )

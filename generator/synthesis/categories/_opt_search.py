@@ -17,8 +17,12 @@ def line_search(p: ProgramBuilder) -> None:
     form = p.pick("backtrack", "backtrack", "golden", "parabola", "wolfe")
     k = p.kernel_builder(
         f"line_search|{form}_search|find_step_length|backtracking|step_length|armijo_search",
-        p.pick("Step length along every search direction.", "Line search on independent problems.", "Choose a step that decreases the cost enough."),
-    )  # fmt: skip
+        p.pick(
+            "Step length along every search direction.",
+            "Line search on independent problems.",
+            "Choose a step that decreases the cost enough.",
+        ),
+    )
     e = Entities(k, p.pick("problem", "start", "restart", "chain"))
     t = p.vec(p.weighted({2: 3, 3: 1.5}))
     cost = objective(p, t)
@@ -27,7 +31,9 @@ def line_search(p: ProgramBuilder) -> None:
     e.guard()
     xi, di = x.read("xi|x0|start_x"), d.read("di|dir|dx")
     f0 = k.let("f0|cost0|current", cost(xi))
-    writer = {"backtrack": _backtrack, "golden": _golden, "parabola": _parabola, "wolfe": _wolfe}[form]
+    writer = {"backtrack": _backtrack, "golden": _golden, "parabola": _parabola, "wolfe": _wolfe}[
+        form
+    ]
     alpha = writer(p, k, e, cost, xi, di, f0)
     if p.chance(0.5):
         e.out("x_out|x_next|updated", t).store(xi + di * alpha)
@@ -37,7 +43,9 @@ def line_search(p: ProgramBuilder) -> None:
         e.out("cost_out|f_new|new_cost", p.real).store(cost(xi + di * alpha))
 
 
-def _slope(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr, d: Expr, f0: Expr, cost: UserFunction) -> Name:
+def _slope(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr, d: Expr, f0: Expr, cost: UserFunction
+) -> Name:
     """Directional derivative: from a stored gradient or by differences."""
     if p.chance(0.55):
         g = e.field("grads|gradients|g", x.type, R.uniform(-1.0, 1.0))
@@ -52,7 +60,10 @@ def _backtrack(
     p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, d: Expr, f0: Expr
 ) -> Name:
     slope = _slope(p, k, e, x, d, f0, cost)
-    c1, shrink = k.param("c1|armijo_c|sufficient", 1.0e-4, 0.3), k.param("shrink|tau|backtrack", 0.3, 0.8)
+    c1, shrink = (
+        k.param("c1|armijo_c|sufficient", 1.0e-4, 0.3),
+        k.param("shrink|tau|backtrack", 0.3, 0.8),
+    )
     alpha = k.var("alpha|step|a", e.world_param("alpha0|initial_step|first_step", 0.3, 1.5))
     limit = k.count("max_trials|max_backtracks|max_iters", p.pick(6, 10, 16))
     form = p.pick("while", "break", "flag")
@@ -71,23 +82,29 @@ def _backtrack(
             k.aug(alpha, "*", shrink)
     else:
         done = k.var("accepted|done|ok", 0)
-        with k.loop("it|trial|_", limit):
-            with k.when(done == 0):
-                gain = k.let("gain|drop|decrease", f0 - cost(x + d * alpha))
-                with k.when(gain >= -c1 * alpha * slope):
-                    k.set(done, 1)
-                with k.otherwise():
-                    k.set(alpha, alpha * shrink)
+        with k.loop("it|trial|_", limit), k.when(done == 0):
+            gain = k.let("gain|drop|decrease", f0 - cost(x + d * alpha))
+            with k.when(gain >= -c1 * alpha * slope):
+                k.set(done, 1)
+            with k.otherwise():
+                k.set(alpha, alpha * shrink)
         with k.when(done == 0):
             k.set(alpha, 0.0)
             add_at(k, k.out("failures|num_failed|failed", T.I32, (1,)), 0, 1)
     return alpha
 
 
-def _golden(p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, d: Expr, f0: Expr) -> Name:
-    ratio = p.const("INV_PHI|GOLDEN|PHI_INV", 0.618034) if p.real == T.F32 and p.chance(0.6) else None
+def _golden(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, d: Expr, f0: Expr
+) -> Name:
+    ratio = (
+        p.const("INV_PHI|GOLDEN|PHI_INV", 0.618034) if p.real == T.F32 and p.chance(0.6) else None
+    )
     g = ratio if ratio is not None else construct(p.real, 0.618034)
-    a, b = k.var("a|lo|left", 0.0, p.real), k.var("b|hi|right", k.param("max_step|bracket|alpha_max", 0.5, 2.0))
+    a, b = (
+        k.var("a|lo|left", 0.0, p.real),
+        k.var("b|hi|right", k.param("max_step|bracket|alpha_max", 0.5, 2.0)),
+    )
     limit = k.count("iterations|max_iters|rounds", p.pick(8, 12, 20))
     with k.loop("it|_|r", limit):
         span = k.let("span|width|h", g * (b - a))
@@ -105,7 +122,9 @@ def _golden(p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction
     return mid
 
 
-def _parabola(p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, d: Expr, f0: Expr) -> Name:
+def _parabola(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, d: Expr, f0: Expr
+) -> Name:
     h = e.world_param("probe|h|trial_step", 0.05, 0.5)
     f1 = k.let("f1|cost1|fa", cost(x + d * h))
     f2 = k.let("f2|cost2|fb", cost(x + d * (2.0 * h) if p.chance(0.5) else x + d * h * 2.0))
@@ -120,7 +139,9 @@ def _parabola(p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFuncti
     return alpha
 
 
-def _wolfe(p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, d: Expr, f0: Expr) -> Name:
+def _wolfe(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, d: Expr, f0: Expr
+) -> Name:
     """Bisection between a step that is too long and one that is too short."""
     slope = _slope(p, k, e, x, d, f0, cost)
     c1, c2 = k.param("c1|armijo", 1.0e-4, 0.1), k.param("c2|curvature", 0.5, 0.9)
@@ -160,7 +181,9 @@ def candidates(p: ProgramBuilder) -> None:
         k.launch_dim = (n,)
         i = k.let("i|problem|tid", wp.tid())
         best, where = k.var("best|lowest|min_cost", costs[i, 0]), k.var("arg|best_j|winner", 0)
-        with k.loop("j|c|s", 1, costs.dim(1) if p.chance(0.6) else k.count("num_candidates|n_steps", m)) as j:
+        with k.loop(
+            "j|c|s", 1, costs.dim(1) if p.chance(0.6) else k.count("num_candidates|n_steps", m)
+        ) as j:
             c = k.let("c|cost|value", costs[i, j])
             with k.when(all_of(c < best, wp.isfinite(c)) if p.chance(0.4) else c < best):
                 k.set(best, c)
@@ -193,7 +216,9 @@ def candidates(p: ProgramBuilder) -> None:
     else:
         k.set(out[i, j], f)
     if p.chance(0.5):
-        k.do(wp.atomic_min(k.out("best_cost|lowest|min_cost", p.real, (n,), R.constant(1.0e6)), i, f))
+        k.do(
+            wp.atomic_min(k.out("best_cost|lowest|min_cost", p.real, (n,), R.constant(1.0e6)), i, f)
+        )
 
 
 def _tid(count: int) -> Expr:
@@ -201,7 +226,9 @@ def _tid(count: int) -> Expr:
     return N.Call("wp.tid", (), (), T.TupleType((T.I32,) * count))
 
 
-def _take(p: ProgramBuilder, k: KernelBuilder, i: Expr, best: Name, where: Name, n: int, m: int, t: T.Vec) -> None:
+def _take(
+    p: ProgramBuilder, k: KernelBuilder, i: Expr, best: Name, where: Name, n: int, m: int, t: T.Vec
+) -> None:
     steps = k.array("step_lengths|alphas", p.real, (m,), R.ascending(0.01, 1.0))
     x = k.array("x|points|iterates", t, (n,), R.uniform(-1.0, 1.0), "inout")
     d = k.array("directions|search_dir|d", t, (n,), R.uniform(-1.0, 1.0))
@@ -236,9 +263,13 @@ def swarm(p: ProgramBuilder) -> None:
     t = p.vec(p.weighted({2: 3, 3: 2}))
     seed = k.scalar("seed|rng_seed", T.I32, p.pick(1, 7, 42, 123))
     e.guard()
-    iteration = k.scalar("iteration|generation|frame", T.I32, p.pick(1, 5, 30)) if p.chance(0.5) else None
+    iteration = (
+        k.scalar("iteration|generation|frame", T.I32, p.pick(1, 5, 30)) if p.chance(0.5) else None
+    )
     stream = e.index if e.world is None else e.world * e.n + e.index
-    rng = k.let("rng|state|rng_state", wp.rand_init(seed if iteration is None else seed + iteration, stream))
+    rng = k.let(
+        "rng|state|rng_state", wp.rand_init(seed if iteration is None else seed + iteration, stream)
+    )
     {"pso": _pso, "de": _de, "cma": _cma, "es": _es, "anneal": _anneal}[form](p, k, e, t, rng)
 
 
@@ -248,22 +279,25 @@ def _wrap(p: ProgramBuilder, k: KernelBuilder, x: Name, v: Name | None = None) -
     bound = k.param("bound|search_radius|half_width", 1.0, 3.0)
     match p.pick("clamp", "reflect", "none", "ball"):
         case "clamp":
-            with k.loop("c|axis|d", T.length_of(t)) as c:
-                with k.when(any_of(x[c] < -bound, x[c] > bound)):
-                    k.set(x[c], wp.clamp(x[c], -bound, bound))
-                    if v is not None:
-                        k.set(v[c], -0.5 * v[c] if p.chance(0.5) else v[c] * 0.0)
+            with (
+                k.loop("c|axis|d", T.length_of(t)) as c,
+                k.when(any_of(x[c] < -bound, x[c] > bound)),
+            ):
+                k.set(x[c], wp.clamp(x[c], -bound, bound))
+                if v is not None:
+                    k.set(v[c], -0.5 * v[c] if p.chance(0.5) else v[c] * 0.0)
         case "reflect":
-            with k.loop("c|axis|d", T.length_of(t)) as c:
-                with k.when(wp.abs(x[c]) > bound):
-                    k.set(x[c], wp.sign(x[c]) * (2.0 * bound - wp.abs(x[c])))
+            with k.loop("c|axis|d", T.length_of(t)) as c, k.when(wp.abs(x[c]) > bound):
+                k.set(x[c], wp.sign(x[c]) * (2.0 * bound - wp.abs(x[c])))
         case "ball":
             clamp_length(p, k, x, bound, "r_x|radius|len_x")
         case _:
             k.set(x, wp.min(wp.max(x, construct(t, -bound)), construct(t, bound)))
 
 
-def _keep_best(p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, best: Field) -> None:
+def _keep_best(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, best: Field
+) -> None:
     value = k.let("f|fx|fitness", cost(x))
     record = e.inout("best_cost|pbest_cost|record", p.real, R.uniform(0.0, 20.0))
     with k.when(value < record.own):
@@ -273,7 +307,9 @@ def _keep_best(p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunct
         where = e.world if e.world is not None else 0
         k.do(
             wp.atomic_min(
-                k.out("global_best|gbest_cost|lowest", p.real, (e.worlds or 1,), R.constant(1.0e6)), where, value
+                k.out("global_best|gbest_cost|lowest", p.real, (e.worlds or 1,), R.constant(1.0e6)),
+                where,
+                value,
             )
         )
 
@@ -293,7 +329,9 @@ def _pso(p: ProgramBuilder, k: KernelBuilder, e: Entities, t: T.Vec, rng: Name) 
     xi = k.var("xi|pos|x_i", x.own)
     r1, r2 = k.let("r1|u1", wp.randf(rng)), k.let("r2|u2", wp.randf(rng))
     target = leader[e.world if e.world is not None else 0]
-    vi = k.var("vi|vel_i|v_new", v.own * inertia + (own.own - xi) * (c1 * r1) + (target - xi) * (c2 * r2))
+    vi = k.var(
+        "vi|vel_i|v_new", v.own * inertia + (own.own - xi) * (c1 * r1) + (target - xi) * (c2 * r2)
+    )
     if p.chance(0.3):
         chi = k.param("constriction|chi", 0.6, 0.9)
         k.set(vi, vi * chi)
@@ -312,16 +350,18 @@ def _de(p: ProgramBuilder, k: KernelBuilder, e: Entities, t: T.Vec, rng: Name) -
     """Differential evolution with binomial crossover."""
     x = e.field("population|pop|x", t, R.uniform(-2.0, 2.0))
     out = e.out("trials|next_population|offspring", t)
-    scale, rate = k.param("f_scale|differential_weight|mutation", 0.3, 0.9), k.param("crossover_rate|cr", 0.3, 0.95)
+    scale, rate = (
+        k.param("f_scale|differential_weight|mutation", 0.3, 0.9),
+        k.param("crossover_rate|cr", 0.3, 0.95),
+    )
     n = e.count()
     a, b, c = (k.let(h, wp.randi(rng, 0, n)) for h in ("a|r1|ia", "b|r2|ib", "c|r3|ic"))
     base = x[a] if p.chance(0.6) else blend(p, x.own, x[a], scale)
     mutant = k.let("mutant|donor|v", base + (x[b] - x[c]) * scale)
     trial = k.var("trial|child|u", x.own)
     forced = k.let("forced|jrand|keep", wp.randi(rng, 0, t.n))
-    with k.loop("d|gene|axis", t.n) as d:
-        with k.when(any_of(wp.randf(rng) < rate, d == forced)):
-            k.set(trial[d], mutant[d])
+    with k.loop("d|gene|axis", t.n) as d, k.when(any_of(wp.randf(rng) < rate, d == forced)):
+        k.set(trial[d], mutant[d])
     if p.chance(0.5):
         _wrap(p, k, trial)
     if p.chance(0.6):
@@ -344,10 +384,14 @@ def _cma(p: ProgramBuilder, k: KernelBuilder, e: Entities, t: T.Vec, rng: Name) 
     sigma = e.world_param("sigma|step_size|spread", 0.1, 0.8)
     z = k.let("z|noise|xi", construct(t, *(wp.randn(rng) for _ in range(t.n))))
     if p.chance(0.6):
-        factor = k.array("cov_factor|sqrt_cov|chol", T.Mat(t.n, t.n), (worlds,), R.near_identity(0.3))
+        factor = k.array(
+            "cov_factor|sqrt_cov|chol", T.Mat(t.n, t.n), (worlds,), R.near_identity(0.3)
+        )
         shaped = factor[where] * z
     else:
-        shaped = wp.cw_mul(k.array("scales|std|diag_sqrt", t, (worlds,), R.uniform(0.3, 1.2))[where], z)
+        shaped = wp.cw_mul(
+            k.array("scales|std|diag_sqrt", t, (worlds,), R.uniform(0.3, 1.2))[where], z
+        )
     y = k.let("y|step|dev", shaped)
     x = k.var("x|sample_x|candidate", mean[where] + y * sigma)
     if p.chance(0.5):
@@ -384,7 +428,9 @@ def _es(p: ProgramBuilder, k: KernelBuilder, e: Entities, t: T.Vec, rng: Name) -
         plus = k.let("f_plus|fp|up", cost(xi + eps * sigma))
         minus = cost(xi - eps * sigma) if paired else base
         k.aug(total, "+", eps * (plus - minus))
-    g = k.let("g|grad_i|mean_grad", total / (cast(p.real, pairs) * sigma * (2.0 if paired else 1.0)))
+    g = k.let(
+        "g|grad_i|mean_grad", total / (cast(p.real, pairs) * sigma * (2.0 if paired else 1.0))
+    )
     if p.chance(0.5):
         e.out("grads|gradient_out|estimates", t).store(g)
     else:
@@ -396,7 +442,10 @@ def _anneal(p: ProgramBuilder, k: KernelBuilder, e: Entities, t: T.Vec, rng: Nam
     x = e.inout("states|x|solutions", t, R.uniform(-2.0, 2.0))
     cost = objective(p, t)
     temperature = k.var("temp|tau|heat", e.world_param("temperature|t0|start_temp", 0.5, 5.0))
-    cooling, size = k.param("cooling|decay|alpha", 0.8, 0.99), k.param("step_size|jump|proposal_scale", 0.05, 0.5)
+    cooling, size = (
+        k.param("cooling|decay|alpha", 0.8, 0.99),
+        k.param("step_size|jump|proposal_scale", 0.05, 0.5),
+    )
     xi, fx = k.var("xi|current|cur", x.own), k.var("f|fx|energy", cost(x.own))
     accepted = k.var("accepted|hits|moves", 0) if p.chance(0.6) else None
     with k.loop("it|sweep|step", k.count("num_steps|sweeps|moves_per_temp", p.pick(8, 16, 24))):

@@ -12,7 +12,18 @@ from generator.synthesis.tree import Expr, Name
 
 def small_kernel(p: ProgramBuilder) -> None:
     """One vector operation between the larger steps of an optimiser."""
-    p.weighted({_axpy: 2, _norms: 1.5, _clip: 1.5, _weights: 1.2, _box: 1, _average: 1, _masked: 1, _restart: 1})(p)
+    p.weighted(
+        {
+            _axpy: 2,
+            _norms: 1.5,
+            _clip: 1.5,
+            _weights: 1.2,
+            _box: 1,
+            _average: 1,
+            _masked: 1,
+            _restart: 1,
+        }
+    )(p)
 
 
 def _type(p: ProgramBuilder) -> T.Type:
@@ -30,7 +41,10 @@ def _begin(p: ProgramBuilder, hint: str, *docs: str) -> tuple[KernelBuilder, Ent
 
 def _axpy(p: ProgramBuilder) -> None:
     k, e, t = _begin(
-        p, "axpy|update_solution|apply_step|take_step|add_scaled", "Add a scaled direction.", "y <- y + a x"
+        p,
+        "axpy|update_solution|apply_step|take_step|add_scaled",
+        "Add a scaled direction.",
+        "y <- y + a x",
     )
     d = e.field("direction|d|x|dx", t, R.uniform(-1.0, 1.0))
     y = e.inout("solution|y|params|theta", t, R.uniform(-1.0, 1.0))
@@ -47,7 +61,10 @@ def _axpy(p: ProgramBuilder) -> None:
         a = k.let("alpha|a|step", dots[0] / dots[1])
     y.store(y.own + d.own * a if p.chance(0.6) else y.own - d.own * a)
     if form == "two":
-        r, ad = e.inout("residual|r|res", t, R.uniform(-1.0, 1.0)), e.field("ad|a_d|q|matvec", t, R.uniform(-1.0, 1.0))
+        r, ad = (
+            e.inout("residual|r|res", t, R.uniform(-1.0, 1.0)),
+            e.field("ad|a_d|q|matvec", t, R.uniform(-1.0, 1.0)),
+        )
         r.store(r.own - ad.own * a)
 
 
@@ -67,7 +84,9 @@ def _norms(p: ProgramBuilder) -> None:
     if "sum" in parts:
         add_at(k, k.out("norm_sq|sum_sq|total", p.real, (e.worlds or 1,)), where, _square(v))
     if "peak" in parts:
-        k.do(wp.atomic_max(k.out("max_abs|inf_norm|largest", p.real, (e.worlds or 1,)), where, size))
+        k.do(
+            wp.atomic_max(k.out("max_abs|inf_norm|largest", p.real, (e.worlds or 1,)), where, size)
+        )
     if "slope" in parts:
         d = e.field("direction|d|search_dir", t, R.uniform(-1.0, 1.0))
         add_at(
@@ -134,7 +153,9 @@ def _weights(p: ProgramBuilder) -> None:
 
 def _box(p: ProgramBuilder) -> None:
     k, e, _ = _begin(
-        p, "project_box|clamp_to_bounds|enforce_bounds|apply_limits", "Bring the variables back between their bounds."
+        p,
+        "project_box|clamp_to_bounds|enforce_bounds|apply_limits",
+        "Bring the variables back between their bounds.",
     )
     x = e.inout("x|q|variables|joint_q", p.real, R.uniform(-2.0, 2.0))
     form = p.pick("arrays", "pair", "multiplier")
@@ -159,7 +180,9 @@ def _box(p: ProgramBuilder) -> None:
 
 def _average(p: ProgramBuilder) -> None:
     k, e, t = _begin(
-        p, "update_ema|polyak_average|moving_average|blend_parameters|soft_update", "Running average of the iterates."
+        p,
+        "update_ema|polyak_average|moving_average|blend_parameters|soft_update",
+        "Running average of the iterates.",
     )
     x = e.field("params|x|online|theta", t, R.uniform(-1.0, 1.0))
     avg = e.inout("average|ema|target|shadow", t, R.uniform(-1.0, 1.0))
@@ -186,7 +209,9 @@ def _masked(p: ProgramBuilder) -> None:
     )
     g = e.inout("grads|rhs|direction|residual", t, R.uniform(-1.0, 1.0))
     fixed = e.field("fixed|is_pinned|bc_mask|frozen", T.I32, R.mask(0.3))
-    target = e.field("targets|prescribed|bc_values", t, R.uniform(-1.0, 1.0)) if p.chance(0.6) else None
+    target = (
+        e.field("targets|prescribed|bc_values", t, R.uniform(-1.0, 1.0)) if p.chance(0.6) else None
+    )
     x = e.inout("x|solution|values", t, R.uniform(-1.0, 1.0)) if target is not None else None
     with k.when(fixed.own != 0):
         if target is not None and x is not None:
@@ -201,7 +226,9 @@ def _masked(p: ProgramBuilder) -> None:
 
 def _restart(p: ProgramBuilder) -> None:
     k, e, t = _begin(
-        p, "restart_momentum|reset_direction|extrapolate|nesterov_point|adaptive_restart", "Momentum with restart."
+        p,
+        "restart_momentum|reset_direction|extrapolate|nesterov_point|adaptive_restart",
+        "Momentum with restart.",
     )
     x, old = (
         e.field("x|iterate|current", t, R.uniform(-1.0, 1.0)),
@@ -233,8 +260,12 @@ def descent(p: ProgramBuilder) -> None:
     """A complete local search per thread, with differences or a callback for gradients."""
     k = p.kernel_builder(
         "minimize|descend|local_search|multi_start|refine_solution|solve_local|optimise_starts",
-        p.pick("Local minimisation from every start.", "Descent with step control, one start per thread.", "Refine candidate solutions independently."),
-    )  # fmt: skip
+        p.pick(
+            "Local minimisation from every start.",
+            "Descent with step control, one start per thread.",
+            "Refine candidate solutions independently.",
+        ),
+    )
     e = Entities(k, p.pick("start", "seed", "candidate", "trajectory"))
     t = p.vec(p.weighted({2: 3, 3: 2}))
     cost = objective(p, t)
@@ -271,7 +302,13 @@ def descent(p: ProgramBuilder) -> None:
         e.out("iterations_used|it_out|num_steps", T.I32).store(used)
     if p.chance(0.5):
         where = e.world if e.world is not None else 0
-        k.do(wp.atomic_min(k.out("best|lowest|global_min", p.real, (e.worlds or 1,), R.constant(1.0e6)), where, f))
+        k.do(
+            wp.atomic_min(
+                k.out("best|lowest|global_min", p.real, (e.worlds or 1,), R.constant(1.0e6)),
+                where,
+                f,
+            )
+        )
     if p.chance(0.4):
         level = k.param("success_level|target|f_target", 0.05, 1.0)
         with k.when(f < level if p.chance(0.5) else f <= level):
@@ -288,19 +325,34 @@ def _differences(p: ProgramBuilder, t: T.Vec, cost: UserFunction) -> UserFunctio
         with b.loop("i|c|d", t.n) as i:
             e = b.var("e|dx|probe", construct(t, 0.0))
             b.set(e[i], h)
-            b.set(g[i], (cost(x + e) - cost(x - e)) / (2.0 * h) if base is None else (cost(x + e) - base) / h)
+            b.set(
+                g[i],
+                (cost(x + e) - cost(x - e)) / (2.0 * h)
+                if base is None
+                else (cost(x + e) - base) / h,
+            )
         b.ret(g)
 
-    doc = p.pick("", "Central differences." if central else "Forward differences.", "Numerical gradient of the cost.")
+    doc = p.pick(
+        "",
+        "Central differences." if central else "Forward differences.",
+        "Numerical gradient of the cost.",
+    )
     return p.func(
-        "numerical_gradient|finite_difference|gradient|fd_gradient", {"x|at|p": t, "h|eps|step": t.scalar}, body, doc
+        "numerical_gradient|finite_difference|gradient|fd_gradient",
+        {"x|at|p": t, "h|eps|step": t.scalar},
+        body,
+        doc,
     )
 
 
 def _state(p: ProgramBuilder, k: KernelBuilder, e: Entities, t: T.Vec, method: str) -> list[Name]:
     if method in ("momentum", "cg"):
         return (
-            [k.var("v|velocity|d_prev", construct(t, 0.0)), k.var("gg|last_gg|prev_sq", 0.0, p.real)]
+            [
+                k.var("v|velocity|d_prev", construct(t, 0.0)),
+                k.var("gg|last_gg|prev_sq", 0.0, p.real),
+            ]
             if method == "cg"
             else [k.var("v|velocity|mom", construct(t, 0.0))]
         )
@@ -312,8 +364,16 @@ def _state(p: ProgramBuilder, k: KernelBuilder, e: Entities, t: T.Vec, method: s
 
 
 def _choose_direction(
-    p: ProgramBuilder, k: KernelBuilder, method: str, g: Expr, state: list[Name], cost: UserFunction, x: Expr, h: Expr, t: T.Vec
-) -> Name:  # fmt: skip
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    method: str,
+    g: Expr,
+    state: list[Name],
+    cost: UserFunction,
+    x: Expr,
+    h: Expr,
+    t: T.Vec,
+) -> Name:
     if method == "momentum":
         k.set(state[0], state[0] * k.param("beta|mu|momentum", 0.5, 0.9) - g)
         return k.var("d|dir|direction", state[0])
@@ -348,15 +408,27 @@ def _diagonal_newton(
     with k.loop("c|axis|dd", t.n) as c:
         e = k.var("e|probe|unit", construct(t, 0.0))
         k.set(e[c], wide)
-        curvature = k.let("curv|second|h_cc", (cost(x + e) - 2.0 * mid + cost(x - e)) / (wide * wide))
+        curvature = k.let(
+            "curv|second|h_cc", (cost(x + e) - 2.0 * mid + cost(x - e)) / (wide * wide)
+        )
         k.set(d[c], d[c] / wp.max(wp.abs(curvature), floor))
     return d
 
 
 def _steps(
-    p: ProgramBuilder, k: KernelBuilder, e: Entities, cost: UserFunction, x: Expr, d: Expr, f: Expr, g: Expr
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    e: Entities,
+    cost: UserFunction,
+    x: Expr,
+    d: Expr,
+    f: Expr,
+    g: Expr,
 ) -> Name:
-    shrink, c1 = k.param("shrink|tau|backtrack", 0.3, 0.7), k.param("c1|armijo|decrease", 1.0e-4, 0.2)
+    shrink, c1 = (
+        k.param("shrink|tau|backtrack", 0.3, 0.7),
+        k.param("c1|armijo|decrease", 1.0e-4, 0.2),
+    )
     reach = k.param("max_move|trust|reach", 0.1, 0.8)
     alpha = k.var("alpha|step|a", wp.min(reach / wp.max(wp.length(d), 1.0e-8), 1.0))
     trials = k.count("max_trials|max_backtracks|ls_iters", p.pick(4, 6, 8))
@@ -375,9 +447,19 @@ def _steps(
 
 
 def _advance(
-    p: ProgramBuilder, k: KernelBuilder, method: str, state: list[Name], x: Name, f: Name, d: Expr, g: Expr, alpha: Expr,
-    cost: UserFunction, grad: UserFunction, h: Expr,
-) -> None:  # fmt: skip
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    method: str,
+    state: list[Name],
+    x: Name,
+    f: Name,
+    d: Expr,
+    g: Expr,
+    alpha: Expr,
+    cost: UserFunction,
+    grad: UserFunction,
+    h: Expr,
+) -> None:
     s = k.let("s|move|dx", d * alpha)
     y = k.var("y|x_new|moved", x + s)
     if p.chance(0.5):
@@ -402,5 +484,7 @@ def _bfgs(p: ProgramBuilder, k: KernelBuilder, hinv: Name, s: Expr, y: Expr) -> 
     sy = k.let("sy|curvature|ys", wp.dot(s, y))
     with k.when(sy > 1.0e-6):
         n = T.length_of(s.type)
-        left = k.let("left|v_mat|proj", wp.diag(construct(s.type, *([1.0] * n))) - wp.outer(s, y) / sy)
+        left = k.let(
+            "left|v_mat|proj", wp.diag(construct(s.type, *([1.0] * n))) - wp.outer(s, y) / sy
+        )
         k.set(hinv, left * hinv * wp.transpose(left) + wp.outer(s, s) / sy)

@@ -28,7 +28,9 @@ class Step:
         n = p.weighted({1: 5, 2: 0.8, 3: 2.6})
         self.t: T.Type = p.real if n == 1 else p.vec(n)
         self.n = n
-        self.x: Field = self.e.inout("params|theta|weights|x|values|variables", self.t, R.uniform(-1.0, 1.0))
+        self.x: Field = self.e.inout(
+            "params|theta|weights|x|values|variables", self.t, R.uniform(-1.0, 1.0)
+        )
 
     def state(self, hint: str, t: T.Type | None = None, positive: bool = False) -> Field:
         """A per-parameter state array."""
@@ -39,8 +41,13 @@ class Step:
         if self.n == 1:
             return wp.sqrt(v)
         v = v if isinstance(v, Name) else b.let("v_safe|arg|sq", v)
-        return piece(self.p, b, "sqrt_vec|cw_sqrt|elementwise_sqrt", {"v|a": v},
-                     lambda _, a: construct(self.t, *(wp.sqrt(a[i]) for i in range(self.n))))  # fmt: skip
+        return piece(
+            self.p,
+            b,
+            "sqrt_vec|cw_sqrt|elementwise_sqrt",
+            {"v|a": v},
+            lambda _, a: construct(self.t, *(wp.sqrt(a[i]) for i in range(self.n))),
+        )
 
     def square(self, v: Expr) -> Expr:
         return v * v if self.n == 1 else wp.cw_mul(v, v)
@@ -56,11 +63,21 @@ class Step:
 def gradient_step(p: ProgramBuilder) -> None:
     """A stochastic first-order update in place."""
     method = p.weighted(
-        {_sgd: 2, _momentum: 2, _adam: 3, _adagrad: 1, _rmsprop: 1.2, _lion: 1, _adadelta: 0.7, _rprop: 0.8}
+        {
+            _sgd: 2,
+            _momentum: 2,
+            _adam: 3,
+            _adagrad: 1,
+            _rmsprop: 1.2,
+            _lion: 1,
+            _adadelta: 0.7,
+            _rprop: 0.8,
+        }
     )
     word = method.__name__[1:]
     k = p.kernel_builder(
-        f"{word}_step|{word}_update|{word}_kernel|apply_{word}|optimizer_step|update_params", p.pick(*_DOCS)
+        f"{word}_step|{word}_update|{word}_kernel|apply_{word}|optimizer_step|update_params",
+        p.pick(*_DOCS),
     )
     s = Step(k)
     s.e.guard()
@@ -90,8 +107,14 @@ def _gradient(s: Step) -> Name:
 def _summed_over_batch(s: Step) -> Name:
     p, k = s.p, s.k
     batch = p.pick(4, 8, 12)
-    parts = k.array("sample_grads|grads|per_sample_grads|batch_grads", s.t, (batch, s.e.n), R.normal(0.0, 1.0))
-    grad = k.var("g|total|grad_sum", 0.0, p.real) if s.n == 1 else k.var("g|total|grad_sum", construct(s.t, 0.0))
+    parts = k.array(
+        "sample_grads|grads|per_sample_grads|batch_grads", s.t, (batch, s.e.n), R.normal(0.0, 1.0)
+    )
+    grad = (
+        k.var("g|total|grad_sum", 0.0, p.real)
+        if s.n == 1
+        else k.var("g|total|grad_sum", construct(s.t, 0.0))
+    )
     extent = parts.dim(0) if p.chance(0.6) else k.count("batch_size|num_samples", batch)
     with k.loop("b|sample|j", extent) as b:
         k.aug(grad, "+", parts[b, s.e.index])
@@ -132,7 +155,10 @@ def _clip(s: Step, grad: Name) -> None:
         with k.when(norm > limit):
             k.aug(grad, "*", limit / norm) if p.chance(0.5) else k.set(grad, grad * (limit / norm))
     elif s.n == 1:
-        k.set(grad, wp.clamp(grad, -limit, limit) if p.chance(0.7) else wp.max(wp.min(grad, limit), -limit))
+        k.set(
+            grad,
+            wp.clamp(grad, -limit, limit) if p.chance(0.7) else wp.max(wp.min(grad, limit), -limit),
+        )
     elif form == "own":
         clamp_length(p, k, grad, limit, "g_len|g_norm")
     else:
@@ -144,7 +170,9 @@ def _rate(s: Step) -> Expr:
     """The learning rate: constant, per group, or scheduled."""
     p, k = s.p, s.k
     base = s.e.property("lr|learning_rate|step_size|alpha", 0.001, 0.1)
-    form = p.weighted({"plain": 6, "cosine": 0.8, "warmup": 0.9, "exponential": 0.8, "inverse": 0.7})
+    form = p.weighted(
+        {"plain": 6, "cosine": 0.8, "warmup": 0.9, "exponential": 0.8, "inverse": 0.7}
+    )
     if form == "plain":
         return base
     step = k.scalar("step|iteration|it|epoch", T.I32, p.pick(3, 20, 75))
@@ -161,7 +189,9 @@ def _rate(s: Step) -> Expr:
         return lr / (1.0 + t)
 
     args = {"lr|base": base, "step|now": step, "total|horizon": horizon}
-    return k.let("rate|lr_t|eta", piece(p, k, f"{form}_schedule|schedule|learning_rate_at", args, body))
+    return k.let(
+        "rate|lr_t|eta", piece(p, k, f"{form}_schedule|schedule|learning_rate_at", args, body)
+    )
 
 
 def _apply(s: Step, delta: Expr) -> None:
@@ -202,7 +232,9 @@ def _adam(s: Step, g: Name, lr: Expr) -> None:
     shared = s.n > 1 and p.chance(0.5)
     mf = s.state("m|exp_avg|first_moment|m1")
     vf = s.state("v|exp_avg_sq|second_moment|m2", p.real if shared else None, True)
-    m = k.let("m_i|m_new|mi", blend(p, g, mf.own, b1) if p.chance(0.2) else b1 * mf.own + (1.0 - b1) * g)
+    m = k.let(
+        "m_i|m_new|mi", blend(p, g, mf.own, b1) if p.chance(0.2) else b1 * mf.own + (1.0 - b1) * g
+    )
     energy = wp.dot(g, g) if shared else s.square(g)
     v = k.let("v_i|v_new|vi", b2 * vf.own + (1.0 - b2) * energy)
     mf.store(m)
@@ -229,9 +261,15 @@ def _corrected(s: Step, m: Expr, v: Expr, b1: Expr, b2: Expr) -> tuple[Expr, Exp
     if form == "none":
         return m, v
     if form == "given":
-        c1, c2 = k.param("bias1|bias_correction1|c1", 0.1, 0.9), k.param("bias2|bias_correction2|c2", 0.05, 0.5)
+        c1, c2 = (
+            k.param("bias1|bias_correction1|c1", 0.1, 0.9),
+            k.param("bias2|bias_correction2|c2", 0.05, 0.5),
+        )
     else:
-        t = k.let("t|steps", cast(p.real, k.scalar("step_count|t_step|num_updates", T.I32, p.pick(1, 5, 40))))
+        t = k.let(
+            "t|steps",
+            cast(p.real, k.scalar("step_count|t_step|num_updates", T.I32, p.pick(1, 5, 40))),
+        )
         c1, c2 = 1.0 - wp.pow(b1, t), 1.0 - wp.pow(b2, t)
     return k.let("m_hat|mh", m / c1), k.let("v_hat|vh", v / c2)
 
@@ -244,7 +282,9 @@ def _adagrad(s: Step, g: Name, lr: Expr) -> None:
     eps = k.param("eps|epsilon", 1.0e-8, 1.0e-5)
     _apply(
         s,
-        s.divide(g, s.root(k, h) + s.full(eps)) * lr if p.chance(0.6) else s.divide(g * lr, s.root(k, h + s.full(eps))),
+        s.divide(g, s.root(k, h) + s.full(eps)) * lr
+        if p.chance(0.6)
+        else s.divide(g * lr, s.root(k, h + s.full(eps))),
     )
 
 
@@ -285,7 +325,10 @@ def _lion(s: Step, g: Name, lr: Expr) -> None:
 def _adadelta(s: Step, g: Name, lr: Expr) -> None:
     k = s.k
     rho, eps = k.param("rho|decay_rate", 0.85, 0.97), k.param("eps|epsilon", 1.0e-6, 1.0e-4)
-    sq, acc = s.state("avg_sq_grad|square_avg|eg2", None, True), s.state("avg_sq_delta|acc_delta|ed2", None, True)
+    sq, acc = (
+        s.state("avg_sq_grad|square_avg|eg2", None, True),
+        s.state("avg_sq_delta|acc_delta|ed2", None, True),
+    )
     v = k.let("v|sq_i", rho * sq.own + (1.0 - rho) * s.square(g))
     sq.store(v)
     ratio = s.root(k, s.divide(acc.own + s.full(eps), v + s.full(eps)))
@@ -297,7 +340,10 @@ def _adadelta(s: Step, g: Name, lr: Expr) -> None:
 def _rprop(s: Step, g: Name, lr: Expr) -> None:
     """Sign-based step adaptation; vectors adapt one step from the angle between gradients."""
     p, k = s.p, s.k
-    last, size = s.state("prev_grad|last_grad|g_prev"), s.state("step_sizes|delta|step_len", p.real, True)
+    last, size = (
+        s.state("prev_grad|last_grad|g_prev"),
+        s.state("step_sizes|delta|step_len", p.real, True),
+    )
     up, down = k.param("eta_plus|grow|inc", 1.05, 1.5), k.param("eta_minus|shrink|dec", 0.3, 0.9)
     agreement = k.let("agree|same|s", g * last.own if s.n == 1 else wp.dot(g, last.own))
     step = k.var("d|step_i|h", size.own)

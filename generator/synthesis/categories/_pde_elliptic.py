@@ -39,13 +39,20 @@ def poisson(p: ProgramBuilder) -> None:
             "Relax lap(phi) = rhs.",
         ),
     )
-    g = open_grid(p, k, two_or_three(p), boundary=p.pick("interior", "clamp", "skip_outer") if colour else None)
+    g = open_grid(
+        p,
+        k,
+        two_or_three(p),
+        boundary=p.pick("interior", "clamp", "skip_outer") if colour else None,
+    )
     rhs = g.field("rhs|b|f|source|divergence", p.real, R.uniform(-1.0, 1.0))
     if colour:
         phi = g.inout("phi|p|x|pressure|potential", p.real, R.uniform(-1.0, 1.0))
         border_exit(p, g)
         parity = k.count("color|parity|phase", p.pick(0, 1))
-        total = g.index[0] + g.index[1] if len(g.shape) == 2 else g.index[0] + g.index[1] + g.index[2]
+        total = (
+            g.index[0] + g.index[1] if len(g.shape) == 2 else g.index[0] + g.index[1] + g.index[2]
+        )
         with k.when(total % 2 != parity if p.chance(0.5) else (total + parity) % 2 == 1):
             k.ret()
         out, old = phi, None
@@ -57,7 +64,11 @@ def poisson(p: ProgramBuilder) -> None:
     mask_exit(p, g, *([(out, 0.0)] if old is not None else []), chance=0.25)
     new = _relaxed(p, g, phi, rhs.own)
     if colour or p.chance(0.35):
-        omega = k.param("omega|relaxation|w", 1.1, 1.9) if colour else k.param("omega|damping|w", 0.5, 0.9)
+        omega = (
+            k.param("omega|relaxation|w", 1.1, 1.9)
+            if colour
+            else k.param("omega|damping|w", 0.5, 0.9)
+        )
         before = phi.read("old|prev|phi_c")
         if p.chance(0.5):
             new = k.let("relaxed|updated", before + omega * (new - before))
@@ -82,7 +93,9 @@ def _relaxed(p: ProgramBuilder, g: Grid, phi: GridField, rhs: Expr) -> Expr:
         count = float(2 * len(g.shape))
         if screened is not None:
             return k.let("new|gs|value", (total - h2 * rhs) / (count + h2 * screened))
-        return k.let("new|gs|value", p.pick((total - h2 * rhs) / count, (total - h2 * rhs) * (1.0 / count)))
+        return k.let(
+            "new|gs|value", p.pick((total - h2 * rhs) / count, (total - h2 * rhs) * (1.0 / count))
+        )
     inv = inverse_squares(p, g)
     num = k.var("num|acc|sum_nb", -rhs)
     den = k.var("den|diag|weight", 0.0 if screened is None else screened, p.real)
@@ -103,7 +116,9 @@ def residual(p: ProgramBuilder) -> None:
     out = g.out("r|residual_out|res", p.real)
     border_exit(p, g, (out, 0.0))
     mask_exit(p, g, (out, 0.0), chance=0.2)
-    lap = laplacian(p, g, x, x.read("xc|c|center") if p.chance(0.6) else x.own, inverse_squares(p, g), "x")
+    lap = laplacian(
+        p, g, x, x.read("xc|c|center") if p.chance(0.6) else x.own, inverse_squares(p, g), "x"
+    )
     r = k.let("r_c|value|res_c", b.own - lap if p.chance(0.5) else lap - b.own)
     out.store(r)
     monitor(p, g, r, "residual|r", 0.75)
@@ -137,7 +152,9 @@ def operators(p: ProgramBuilder) -> None:
             out.store(wp.sqrt(sq) if p.chance(0.6) else wp.length(construct(vec, *d)))
         return
     f = g.field("v|vel|flux|vector_field", vec, R.uniform(-1.0, 1.0))
-    out = g.out("div|div_out|divergence_out" if what == "divergence" else "curl_out|omega|vorticity", p.real)
+    out = g.out(
+        "div|div_out|divergence_out" if what == "divergence" else "curl_out|omega|vorticity", p.real
+    )
     border_exit(p, g)
     mask_exit(p, g, chance=0.2)
     h = spacings(p, g)
@@ -145,8 +162,16 @@ def operators(p: ProgramBuilder) -> None:
     for a in range(axes):
         component = a if what == "divergence" else 1 - a
         value = (f[along(g, a, 1)][component] - f[along(g, a, -1)][component]) / (2.0 * h[a])
-        diff.append(k.let(f"d{letter(g, a)}|dv_d{letter(g, a)}|d{a}", value) if p.chance(0.5) else value)
-    total = diff[0] + diff[1] + diff[2] if axes == 3 else diff[0] - diff[1] if what == "curl" else diff[0] + diff[1]
+        diff.append(
+            k.let(f"d{letter(g, a)}|dv_d{letter(g, a)}|d{a}", value) if p.chance(0.5) else value
+        )
+    total = (
+        diff[0] + diff[1] + diff[2]
+        if axes == 3
+        else diff[0] - diff[1]
+        if what == "curl"
+        else diff[0] + diff[1]
+    )
     out.store(total)
     monitor(p, g, total, what, 0.3)
 
@@ -166,12 +191,22 @@ def ghost_cells(p: ProgramBuilder) -> None:
     if p.chance(0.5):
         t = k.let("t|tid|s", wp.tid())
         k.launch_dim = (n,)
-        sides = [((t, 0), (t, 1)), ((t, n - 1), (t, n - 2)), ((0, t), (1, t)), ((n - 1, t), (n - 2, t))]
+        sides = [
+            ((t, 0), (t, 1)),
+            ((t, n - 1), (t, n - 2)),
+            ((0, t), (1, t)),
+            ((n - 1, t), (n - 2, t)),
+        ]
         last = k.let("last|edge", u.dim(0) - 1) if p.chance(0.5) else None
         sides = (
             sides
             if last is None
-            else [((t, 0), (t, 1)), ((t, last), (t, last - 1)), ((0, t), (1, t)), ((last, t), (last - 1, t))]
+            else [
+                ((t, 0), (t, 1)),
+                ((t, last), (t, last - 1)),
+                ((0, t), (1, t)),
+                ((last, t), (last - 1, t)),
+            ]
         )
         with k.when(between(1, t, n - 1) if p.chance(0.5) else all_of(t > 0, t < n - 1)):
             for ghost, inner in p.sample(sides, 2, 4):
@@ -210,7 +245,10 @@ def _ghost_value(
         case "neumann":
             k.set(u[ghost], u[inner])
         case "flux":
-            k.set(u[ghost], u[inner] + param("flux|q_wall|g_n", 0.1, 1.0) * param("dx|h|spacing", 0.1, 1.0))
+            k.set(
+                u[ghost],
+                u[inner] + param("flux|q_wall|g_n", 0.1, 1.0) * param("dx|h|spacing", 0.1, 1.0),
+            )
         case "robin":
             biot = param("biot|bi|transfer", 0.1, 2.0)
             k.set(u[ghost], (u[inner] + biot * param("ambient|u_inf", 0.1, 1.0)) / (1.0 + biot))

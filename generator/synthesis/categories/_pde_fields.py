@@ -15,7 +15,12 @@ from generator.synthesis.categories._grids import (
     stencil_field,
     two_or_three,
 )
-from generator.synthesis.categories._stencils import central_gradient, laplacian, neighbour_values, reader
+from generator.synthesis.categories._stencils import (
+    central_gradient,
+    laplacian,
+    neighbour_values,
+    reader,
+)
 from generator.synthesis.grid import Grid, GridField
 from generator.synthesis.idioms import piece
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
@@ -55,7 +60,10 @@ def reaction(p: ProgramBuilder) -> None:
     new_u = u + (du * lap_u + ru) * dt
     new_v = v + (dv * lap_v + rv) * dt
     if p.chance(0.35):
-        new_u, new_v = (wp.clamp(x, 0.0, 1.0) if model == "gray_scott" else wp.max(x, 0.0) for x in (new_u, new_v))
+        new_u, new_v = (
+            wp.clamp(x, 0.0, 1.0) if model == "gray_scott" else wp.max(x, 0.0)
+            for x in (new_u, new_v)
+        )
     if packed:
         out.store(construct(p.vec(2), new_u, new_v))
     else:
@@ -80,19 +88,23 @@ def _vector_laplacian(p: ProgramBuilder, g: Grid, f: GridField, c: Expr) -> Expr
     return lap
 
 
-def _kinetics(p: ProgramBuilder, k: KernelBuilder, model: str, u: Expr, v: Expr) -> tuple[Expr, Expr]:
+def _kinetics(
+    p: ProgramBuilder, k: KernelBuilder, model: str, u: Expr, v: Expr
+) -> tuple[Expr, Expr]:
     if model == "gray_scott":
         feed, kill = k.param("feed|F|f", 0.02, 0.08), k.param("kill|kappa|k", 0.04, 0.07)
-        uvv = piece(p, k, "autocatalysis|reaction_rate", {"u|a": u, "v|b": v}, lambda b, a, c: a * c * c)
+        uvv = piece(
+            p, k, "autocatalysis|reaction_rate", {"u|a": u, "v|b": v}, lambda b, a, c: a * c * c
+        )
         uvv = k.let("uvv|rate|r", uvv)
         return feed * (1.0 - u) - uvv, uvv - (feed + kill) * v
     a, b = k.param("a|alpha|c1", 0.05, 1.0), k.param("b|beta|c2", 0.1, 1.2)
     if model == "fitzhugh_nagumo":
         eps = k.param("eps|epsilon|time_ratio", 0.02, 0.5)
         cubic = piece(p, k, "cubic|excitation", {"u|x": u}, lambda _, x: x - x * x * x / 3.0)
-        return cubic - v + (k.param("stimulus|I_ext|current", 0.1, 0.6) if p.chance(0.5) else 0.0), eps * (
-            u + a - b * v
-        )
+        return cubic - v + (
+            k.param("stimulus|I_ext|current", 0.1, 0.6) if p.chance(0.5) else 0.0
+        ), eps * (u + a - b * v)
     if model == "brusselator":
         u2v = k.let("u2v|cat", u * u * v)
         return a - (b + 1.0) * u + u2v, b * u - u2v
@@ -132,7 +144,9 @@ def phase_field(p: ProgramBuilder) -> None:
             return w * v * (v * v - 1.0)
         return 2.0 * w * v * (1.0 - v) * (1.0 - 2.0 * v)
 
-    bulk = piece(p, k, "well_derivative|bulk_potential|double_well", {"phi|c": x, "w|depth": depth}, body)
+    bulk = piece(
+        p, k, "well_derivative|bulk_potential|double_well", {"phi|c": x, "w|depth": depth}, body
+    )
     kappa = k.param("kappa|gradient_energy|eps_sq", 0.05, 1.0)
     mu = k.let("mu_c|dF|variation", bulk - kappa * lap)
     if conserved:
@@ -141,7 +155,9 @@ def phase_field(p: ProgramBuilder) -> None:
         mobility = k.param("mobility|M|L", 0.1, 2.0)
         rate = k.let("rate|dphi|dcdt", -mobility * mu)
         if p.chance(0.4):
-            drive = g.field("undercooling|temperature|driving_force", p.real, R.uniform(-0.5, 0.5)).own
+            drive = g.field(
+                "undercooling|temperature|driving_force", p.real, R.uniform(-0.5, 0.5)
+            ).own
             rate = k.let("driven|rate_total", rate + mobility * drive * (1.0 - x * x))
         new = x + k.param("dt|time_step", 0.001, 0.05) * rate
         out.store(wp.clamp(new, -1.5, 1.5) if p.chance(0.3) else new)
@@ -163,7 +179,8 @@ def anisotropic(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "tensor_diffusion|anisotropic_diffusion|diffuse_along_field",
         p.pick(
-            "Diffusion with a full tensor, mixed derivatives included.", "Anisotropic diffusion along a director field."
+            "Diffusion with a full tensor, mixed derivatives included.",
+            "Anisotropic diffusion along a director field.",
         ),
     )
     g = open_grid(p, k, 2)
@@ -178,7 +195,9 @@ def anisotropic(p: ProgramBuilder) -> None:
         k.let(f"u_{letter(g, a)}{letter(g, a)}", (lo - 2.0 * c + hi) / (h[a] * h[a]))
         for a, (lo, hi) in enumerate(pairs)
     ]
-    mixed = k.let("u_xy|u_mixed|cross_term", (u[1, 1] - u[1, -1] - u[-1, 1] + u[-1, -1]) / (4.0 * h[0] * h[1]))
+    mixed = k.let(
+        "u_xy|u_mixed|cross_term", (u[1, 1] - u[1, -1] - u[-1, 1] + u[-1, -1]) / (4.0 * h[0] * h[1])
+    )
     if p.chance(0.45):
         d = g.field("D|tensor|diffusion_tensor", p.mat(2), R.spd(0.1, 1.0)).read("d_c|dt_c|dd")
         flux = d[0, 0] * d2[0] + 2.0 * d[0, 1] * mixed + d[1, 1] * d2[1]
@@ -189,7 +208,10 @@ def anisotropic(p: ProgramBuilder) -> None:
         else:
             n = g.field("director|b_field|fibre", p.vec(2), R.unit_vectors()).read("n|b|dir")
             ca, sa = n[0], n[1]
-        par, perp = k.param("d_par|kappa_par|d_long", 0.3, 1.0), k.param("d_perp|kappa_perp|d_trans", 0.01, 0.2)
+        par, perp = (
+            k.param("d_par|kappa_par|d_long", 0.3, 1.0),
+            k.param("d_perp|kappa_perp|d_trans", 0.01, 0.2),
+        )
         d00 = k.let("d00|dxx", par * ca * ca + perp * sa * sa)
         d11 = k.let("d11|dyy", par * sa * sa + perp * ca * ca)
         d01 = k.let("d01|dxy", (par - perp) * ca * sa)
@@ -202,7 +224,10 @@ def anisotropic(p: ProgramBuilder) -> None:
 def _perona_malik(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "perona_malik|edge_preserving_diffusion|nonlinear_diffusion|coherence_step",
-        p.pick("Edge-preserving diffusion (Perona-Malik).", "Nonlinear diffusion step that keeps edges."),
+        p.pick(
+            "Edge-preserving diffusion (Perona-Malik).",
+            "Nonlinear diffusion step that keeps edges.",
+        ),
     )
     g = open_grid(p, k, two_or_three(p))
     u = stencil_field(p, g, "image|u|intensity|volume", 0.0, 1.0)
@@ -226,7 +251,11 @@ def _perona_malik(p: ProgramBuilder) -> None:
             t = b.let("t|w", 1.0 - r * r)
             b.ret(t * t)
 
-    edge_stop = p.func("conductance|edge_stop|diffusivity|g", {"d|grad|diff": p.real, "k|kappa|contrast": p.real}, body)
+    edge_stop = p.func(
+        "conductance|edge_stop|diffusivity|g",
+        {"d|grad|diff": p.real, "k|kappa|contrast": p.real},
+        body,
+    )
     offsets = [along(g, a, s) for a in range(len(g.shape)) for s in (-1, 1)]
     if p.chance(0.5):
         total = k.var("flux|total|acc", 0.0, p.real)
@@ -272,7 +301,9 @@ def high_order(p: ProgramBuilder) -> None:
 
 def _looped_star(p: ProgramBuilder, g: Grid, u: GridField, radius: int) -> Expr:
     k, axes = g.k, len(g.shape)
-    weights = k.array("weights|coeffs|stencil|fd_weights", p.real, (radius + 1,), R.uniform(-0.5, 1.5))
+    weights = k.array(
+        "weights|coeffs|stencil|fd_weights", p.real, (radius + 1,), R.uniform(-0.5, 1.5)
+    )
     reach = radius if p.chance(0.4) else k.count("radius|half_width|stencil_radius", radius)
     acc = k.var("acc|lap|total", float(axes) * weights[0] * u.own)
     with k.loop("r|s|m|d", 1, reach + 1) as r:
@@ -300,7 +331,11 @@ def _written_star(p: ProgramBuilder, g: Grid, u: GridField) -> Expr:
         x = letter(g, a)
         near = k.let(f"near_{x}|n1_{x}", read(*along(g, a, -1)) + read(*along(g, a, 1)))
         far = k.let(f"far_{x}|n2_{x}", read(*along(g, a, -2)) + read(*along(g, a, 2)))
-        value = 6.0 * c - 4.0 * near + far if biharmonic else -2.5 * c + 1.3333333 * near - 0.083333333 * far
+        value = (
+            6.0 * c - 4.0 * near + far
+            if biharmonic
+            else -2.5 * c + 1.3333333 * near - 0.083333333 * far
+        )
         term = k.let(f"d2{x}|term_{x}|u{x}{x}", value)
         total = term if total is None else total + term
     assert total is not None

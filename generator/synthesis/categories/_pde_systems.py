@@ -33,7 +33,8 @@ def elastic_wave(p: ProgramBuilder) -> None:
     vy = g.field("vy|vel_y|v_y", p.real, R.uniform(-1.0, 1.0), "inout" if not stress_half else "in")
     role = "inout" if stress_half else "in"
     sxx, syy, sxy = (
-        g.field(f"{n}|sigma_{n[1:]}|t{n[1:]}", p.real, R.uniform(-1.0, 1.0), role) for n in ("sxx", "syy", "sxy")
+        g.field(f"{n}|sigma_{n[1:]}|t{n[1:]}", p.real, R.uniform(-1.0, 1.0), role)
+        for n in ("sxx", "syy", "sxy")
     )
     mask_exit(p, g, chance=0.25, hint="void|vacuum|mask")
     h, dt = spacings(p, g), k.param("dt|time_step", 0.01, 0.1)
@@ -59,18 +60,28 @@ def _material(p: ProgramBuilder, g: Grid) -> tuple[Expr, Expr]:
         )
         mu = k.let("mu|shear", rho * cs * cs)
         return k.let("lam|lame", rho * cp * cp - 2.0 * mu), mu
-    young, nu = k.param("youngs_modulus|E|young", 1.0, 5.0), k.param("poisson_ratio|nu|poisson", 0.1, 0.4)
+    young, nu = (
+        k.param("youngs_modulus|E|young", 1.0, 5.0),
+        k.param("poisson_ratio|nu|poisson", 0.1, 0.4),
+    )
 
     def body(b: Block, e: Expr, n: Expr) -> None:
         b.ret(e * n / ((1.0 + n) * (1.0 - 2.0 * n)), e / (2.0 * (1.0 + n)))
 
-    lame = p.func("lame_parameters|to_lame|lame_from_young", {"E|young": p.real, "nu|poisson": p.real}, body)
+    lame = p.func(
+        "lame_parameters|to_lame|lame_from_young", {"E|young": p.real, "nu|poisson": p.real}, body
+    )
     lam, mu = k.unpack(["lam|lame_1", "mu|lame_2"], lame(young, nu))
     return lam, mu
 
 
 def _stress_update(
-    p: ProgramBuilder, g: Grid, v: tuple[GridField, ...], s: tuple[GridField, ...], h: list[Expr], dt: Expr
+    p: ProgramBuilder,
+    g: Grid,
+    v: tuple[GridField, ...],
+    s: tuple[GridField, ...],
+    h: list[Expr],
+    dt: Expr,
 ) -> None:
     k, (vx, vy) = g.k, v
     lam, mu = _material(p, g)
@@ -95,7 +106,12 @@ def _stress_update(
 
 
 def _velocity_update(
-    p: ProgramBuilder, g: Grid, v: tuple[GridField, ...], s: tuple[GridField, ...], h: list[Expr], dt: Expr
+    p: ProgramBuilder,
+    g: Grid,
+    v: tuple[GridField, ...],
+    s: tuple[GridField, ...],
+    h: list[Expr],
+    dt: Expr,
 ) -> None:
     k, (vx, vy), (sxx, syy, sxy) = g.k, v, s
     buoyancy = (
@@ -106,13 +122,19 @@ def _velocity_update(
     scale = k.let("dt_rho|factor|c", dt * buoyancy)
     fx = k.let("fx|div_x|ax", (sxx.own - sxx[0, -1]) / h[1] + (sxy[1, 0] - sxy.own) / h[0])
     fy = k.let("fy|div_y|ay", (sxy[0, 1] - sxy.own) / h[1] + (syy.own - syy[-1, 0]) / h[0])
-    new_x, new_y = k.var("vx_new|nx_v|u1", vx.own + scale * fx), k.var("vy_new|ny_v|w1", vy.own + scale * fy)
+    new_x, new_y = (
+        k.var("vx_new|nx_v|u1", vx.own + scale * fx),
+        k.var("vy_new|ny_v|w1", vy.own + scale * fy),
+    )
     damp = _taper(p, g)
     if damp is not None:
         k.aug(new_x, "*", damp)
         k.aug(new_y, "*", damp)
     if p.chance(0.5):
-        row, col = k.count("src_row|source_y", g.shape[0] // 2), k.count("src_col|source_x", g.shape[1] // 2)
+        row, col = (
+            k.count("src_row|source_y", g.shape[0] // 2),
+            k.count("src_col|source_x", g.shape[1] // 2),
+        )
         with k.when(g.index[0] == row), k.when(g.index[1] == col):
             k.aug(new_y, "+", k.param("source_force|force|amplitude", 0.5, 2.0) * dt)
     vx.store(new_x)
@@ -129,7 +151,10 @@ def _taper(p: ProgramBuilder, g: Grid) -> Expr | None:
         return None
     if p.chance(0.4):
         return g.field("taper|absorb|damping_mask", p.real, R.uniform(0.9, 1.0)).own
-    width, alpha = k.count("taper_width|nb|pad", p.pick(4, 5, 6)), k.param("taper_rate|alpha|decay", 0.01, 0.1)
+    width, alpha = (
+        k.count("taper_width|nb|pad", p.pick(4, 5, 6)),
+        k.param("taper_rate|alpha|decay", 0.01, 0.1),
+    )
     rows = wp.min(g.index[0], g.extent(0) - 1 - g.index[0])
     cols = wp.min(g.index[1], g.extent(1) - 1 - g.index[1])
     edge = k.let("edge|dist_border|d_edge", wp.min(rows, cols))
@@ -163,7 +188,10 @@ def line_solve(p: ProgramBuilder) -> None:
         k.launch_dim = (lines,)
         lead: tuple[Expr, ...] = ()
     else:
-        b, line = k.unpack(["b|layer|batch|slab", "row|line|i"], Call("wp.tid", (), (), T.TupleType((T.I32, T.I32))))
+        b, line = k.unpack(
+            ["b|layer|batch|slab", "row|line|i"],
+            Call("wp.tid", (), (), T.TupleType((T.I32, T.I32))),
+        )
         k.launch_dim = (batch, lines)
         lead = (b,)
 
@@ -174,7 +202,9 @@ def line_solve(p: ProgramBuilder) -> None:
     out = k.out("u_out|x|solution|u_new", p.real, shape)
     cp = k.out("c_prime|scratch|gamma|work_c", p.real, shape)
     axis = 0 if columns else 1
-    size = u.dim(axis + len(lead)) if p.chance(0.5) else k.scalar("n|num_points|length|nx", T.I32, n)
+    size = (
+        u.dim(axis + len(lead)) if p.chance(0.5) else k.scalar("n|num_points|length|nx", T.I32, n)
+    )
     size = k.let("n|count|m", size) if p.chance(0.4) and not isinstance(size, Call) else size
     _guard_line(p, k, line, lines, u, 1 - axis + len(lead))
     r = _line_coefficient(p, k, at, shape)
@@ -199,10 +229,15 @@ def line_solve(p: ProgramBuilder) -> None:
         k.options["enable_backward"] = False
 
 
-def _guard_line(p: ProgramBuilder, k: KernelBuilder, line: Expr, lines: int, u: Expr, axis: int) -> None:
+def _guard_line(
+    p: ProgramBuilder, k: KernelBuilder, line: Expr, lines: int, u: Expr, axis: int
+) -> None:
     if p.chance(0.35):
         k.launch_dim = (*k.launch_dim[:-1], lines + p.pick(4, 8))
-        with k.when(line >= (u.dim(axis) if p.chance(0.5) else k.scalar("num_lines|lines|rows", T.I32, lines))):
+        with k.when(
+            line
+            >= (u.dim(axis) if p.chance(0.5) else k.scalar("num_lines|lines|rows", T.I32, lines))
+        ):
             k.ret()
     elif p.chance(0.3):
         with k.when(any_of(line == 0, line == u.dim(axis) - 1)):
@@ -277,7 +312,9 @@ def shock_tube(p: ProgramBuilder) -> None:
         i = k.let("i|cell|tid", wp.tid())
         k.launch_dim, lead = (n,), ()
     else:
-        t, i = k.unpack(["tube|problem|b", "i|cell"], Call("wp.tid", (), (), T.TupleType((T.I32, T.I32))))
+        t, i = k.unpack(
+            ["tube|problem|b", "i|cell"], Call("wp.tid", (), (), T.TupleType((T.I32, T.I32)))
+        )
         k.launch_dim, lead = (tubes, n), (t,)
     shape = (n,) if tubes is None else (tubes, n)
     state = _conserved(p, k, shape)
@@ -298,10 +335,15 @@ def shock_tube(p: ProgramBuilder) -> None:
         left, right = (i + size - 1) % size, (i + 1) % size
     c = k.let("u_c|uc|q", state[(*lead, i)])
     ul, ur = k.let("u_l|ul|qm", state[(*lead, left)]), k.let("u_r|ur|qp", state[(*lead, right)])
-    f_in, f_out = k.let("f_left|flux_l|fm", flux(ul, c, gamma)), k.let("f_right|flux_r|fp", flux(c, ur, gamma))
+    f_in, f_out = (
+        k.let("f_left|flux_l|fm", flux(ul, c, gamma)),
+        k.let("f_right|flux_r|fp", flux(c, ur, gamma)),
+    )
     new = k.let("u_new|updated|q_new", c - (f_out - f_in) * ratio)
     if p.chance(0.4):
-        k.set(out[(*lead, i)], construct(vec, wp.max(new[0], p.pick(1.0e-4, 1.0e-3)), new[1], new[2]))
+        k.set(
+            out[(*lead, i)], construct(vec, wp.max(new[0], p.pick(1.0e-4, 1.0e-3)), new[1], new[2])
+        )
     else:
         k.set(out[(*lead, i)], new)
     if p.chance(0.35):
@@ -335,7 +377,9 @@ def _physical_flux(p: ProgramBuilder) -> UserFunction:
         b.ret(construct(p.vec(3), u[1], u[1] * v + pressure, (u[2] + pressure) * v))
 
     return p.func(
-        "euler_flux|physical_flux|exact_flux", {"u|cons|q": p.vec(3), "v|vel": p.real, "pr|pressure": p.real}, body
+        "euler_flux|physical_flux|exact_flux",
+        {"u|cons|q": p.vec(3), "v|vel": p.real, "pr|pressure": p.real},
+        body,
     )
 
 
@@ -348,7 +392,10 @@ def _riemann_flux(p: ProgramBuilder) -> UserFunction:
         vr, pr, cr = b.unpack(["v_r|vr", "p_r|pr", "c_r|cr"], primitives(ur, gamma))
         fl, fr = b.let("fl|flux_l", physical(ul, vl, pl)), b.let("fr|flux_r", physical(ur, vr, pr))
         if form == "hll":
-            sl, sr = b.let("s_l|sl", wp.min(vl - cl, vr - cr)), b.let("s_r|sr", wp.max(vl + cl, vr + cr))
+            sl, sr = (
+                b.let("s_l|sl", wp.min(vl - cl, vr - cr)),
+                b.let("s_r|sr", wp.max(vl + cl, vr + cr)),
+            )
             with b.when(sl >= 0.0):
                 b.ret(fl)
             with b.when(sr <= 0.0):
@@ -364,5 +411,14 @@ def _riemann_flux(p: ProgramBuilder) -> UserFunction:
         "hll": "Two-wave HLL flux.",
         "central": "Central flux with scalar dissipation.",
     }
-    names = {"rusanov": "rusanov_flux|llf_flux", "hll": "hll_flux|hll", "central": "dissipative_flux|jst_flux"}
-    return p.func(names[form], {"ul|left": p.vec(3), "ur|right": p.vec(3), "gamma|g": p.real}, body, docs[form])
+    names = {
+        "rusanov": "rusanov_flux|llf_flux",
+        "hll": "hll_flux|hll",
+        "central": "dissipative_flux|jst_flux",
+    }
+    return p.func(
+        names[form],
+        {"ul|left": p.vec(3), "ur|right": p.vec(3), "gamma|g": p.real},
+        body,
+        docs[form],
+    )

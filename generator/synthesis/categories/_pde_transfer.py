@@ -37,7 +37,11 @@ def transfer(p: ProgramBuilder) -> None:
     at = tuple(k.unpack(list(hints[:axes]), Call("wp.tid", (), (), T.TupleType((T.I32,) * axes))))
     dst = (
         k.array(
-            "coarse|rhs_coarse|b_coarse" if down else "fine|x_fine|solution", p.real, own, R.uniform(-1.0, 1.0), "inout"
+            "coarse|rhs_coarse|b_coarse" if down else "fine|x_fine|solution",
+            p.real,
+            own,
+            R.uniform(-1.0, 1.0),
+            "inout",
         )
         if not down or p.chance(0.25)
         else k.out("coarse|r_coarse|coarse_rhs", p.real, own)
@@ -51,7 +55,9 @@ def transfer(p: ProgramBuilder) -> None:
     if spare:
         _launch_guard(p, k, at, dst, own)
     if p.chance(0.35):
-        fixed = k.array("dirichlet|fixed|boundary_mask|inactive", p.pick(T.I32, T.BOOL), own, R.mask(0.15))
+        fixed = k.array(
+            "dirichlet|fixed|boundary_mask|inactive", p.pick(T.I32, T.BOOL), own, R.mask(0.15)
+        )
         with k.when(fixed[at] if fixed.type.dtype == T.BOOL else fixed[at] != 0):
             if p.chance(0.5):
                 k.set(dst[at], 0.0)
@@ -70,7 +76,9 @@ def transfer(p: ProgramBuilder) -> None:
             k.aug(dst[at], "+", value)
 
 
-def _launch_guard(p: ProgramBuilder, k: KernelBuilder, at: tuple[Expr, ...], dst: Expr, own: tuple[int, ...]) -> None:
+def _launch_guard(
+    p: ProgramBuilder, k: KernelBuilder, at: tuple[Expr, ...], dst: Expr, own: tuple[int, ...]
+) -> None:
     given = p.chance(0.4)
     sizes = [
         k.scalar(f"n{c}|size_{c}|res_{c}", T.I32, n) if given else dst.dim(a)
@@ -80,10 +88,19 @@ def _launch_guard(p: ProgramBuilder, k: KernelBuilder, at: tuple[Expr, ...], dst
         k.ret()
 
 
-def _restricted(p: ProgramBuilder, k: KernelBuilder, src: Expr, at: tuple[Expr, ...], fine: tuple[int, ...]) -> Expr:
+def _restricted(
+    p: ProgramBuilder, k: KernelBuilder, src: Expr, at: tuple[Expr, ...], fine: tuple[int, ...]
+) -> Expr:
     axes = len(at)
-    base = [k.let(f"f{c}|fine_{c}|{c}2", 2 * i if p.chance(0.7) else i + i) for c, i in zip("ijk", at, strict=False)]
-    forms = ["box", "loop", "window", "injection"] if axes == 2 else ["loop", "loop", "axis", "injection"]
+    base = [
+        k.let(f"f{c}|fine_{c}|{c}2", 2 * i if p.chance(0.7) else i + i)
+        for c, i in zip("ijk", at, strict=False)
+    ]
+    forms = (
+        ["box", "loop", "window", "injection"]
+        if axes == 2
+        else ["loop", "loop", "axis", "injection"]
+    )
     match p.pick(*forms):
         case "box":
             i, j = base
@@ -93,9 +110,16 @@ def _restricted(p: ProgramBuilder, k: KernelBuilder, src: Expr, at: tuple[Expr, 
             return _box_loop(p, k, src, base)
         case "axis":
             i, j, m = base
-            near = k.let("near|face0", src[i, j, m] + src[i + 1, j, m] + src[i, j + 1, m] + src[i + 1, j + 1, m])
+            near = k.let(
+                "near|face0",
+                src[i, j, m] + src[i + 1, j, m] + src[i, j + 1, m] + src[i + 1, j + 1, m],
+            )
             far = k.let(
-                "far|face1", src[i, j, m + 1] + src[i + 1, j, m + 1] + src[i, j + 1, m + 1] + src[i + 1, j + 1, m + 1]
+                "far|face1",
+                src[i, j, m + 1]
+                + src[i + 1, j, m + 1]
+                + src[i, j + 1, m + 1]
+                + src[i + 1, j + 1, m + 1],
             )
             return 0.125 * (near + far)
         case "injection":
@@ -120,7 +144,9 @@ def _window(p: ProgramBuilder, k: KernelBuilder, src: Expr, base: list[Expr]) ->
     if p.chance(0.5):
         im, jm = k.let("im|i_up", wp.max(fi - 1, 0)), k.let("jm|j_left", wp.max(fj - 1, 0))
         edges = k.let("edges|cross", src[im, fj] + src[fi + 1, fj] + src[fi, jm] + src[fi, fj + 1])
-        corners = k.let("corners|diag", src[im, jm] + src[im, fj + 1] + src[fi + 1, jm] + src[fi + 1, fj + 1])
+        corners = k.let(
+            "corners|diag", src[im, jm] + src[im, fj + 1] + src[fi + 1, jm] + src[fi + 1, fj + 1]
+        )
         return (4.0 * src[fi, fj] + 2.0 * edges + corners) / 16.0
     acc, norm = k.var("acc|total", 0.0, p.real), k.var("norm|weight_sum|wsum", 0.0, p.real)
     table = k.array("weights|kernel_1d|taps", p.real, (3,), R.uniform(0.2, 0.6))
@@ -139,7 +165,11 @@ def _window(p: ProgramBuilder, k: KernelBuilder, src: Expr, base: list[Expr]) ->
 def _prolonged(p: ProgramBuilder, k: KernelBuilder, src: Expr, at: tuple[Expr, ...]) -> Expr:
     axes = len(at)
     low = [k.let(f"c{c}|{c}0|coarse_{c}", i // 2) for c, i in zip("ijk", at, strict=False)]
-    form = p.pick("constant", "linear", "weighted", "linear") if axes == 2 else p.pick("constant", "average")
+    form = (
+        p.pick("constant", "linear", "weighted", "linear")
+        if axes == 2
+        else p.pick("constant", "average")
+    )
     if form == "constant":
         return src[tuple(low)]
     high = [

@@ -30,7 +30,11 @@ def advect_diffuse(p: ProgramBuilder) -> None:
     """A scalar carried by a velocity field, with diffusion and sources."""
     k = p.kernel_builder(
         "advect_scalar|advection_diffusion|transport_step|advect_upwind|convect|tracer_step|update_tracer",
-        p.pick("Transport a passive scalar.", "Conservative advection of a tracer.", "Advection-diffusion step."),
+        p.pick(
+            "Transport a passive scalar.",
+            "Conservative advection of a tracer.",
+            "Advection-diffusion step.",
+        ),
     )
     g = open_grid(p, k, 2 if p.chance(0.7) else 3)
     c_in = g.field("c|tracer|phi|concentration|q", p.real, R.uniform(0.0, 1.0))
@@ -42,14 +46,16 @@ def advect_diffuse(p: ProgramBuilder) -> None:
     h = spacings(p, g)
     dt = k.param("dt|time_step", 0.01, 0.2)
     k.step(p.pick("", "advection", "convective fluxes"))
-    tendency = _SCHEMES[p.weighted({"upwind": 3, "split": 2, "central": 1.5, "limited": 3, "lax": 1, "third": 1.5})](
-        p, g, c_in, c, velocity, h, dt
-    )
+    tendency = _SCHEMES[
+        p.weighted({"upwind": 3, "split": 2, "central": 1.5, "limited": 3, "lax": 1, "third": 1.5})
+    ](p, g, c_in, c, velocity, h, dt)
     if p.chance(0.55):
         k.step(p.pick("", "diffusion"))
         inv = inverse_squares(p, g) if p.chance(0.3) else [1.0 / (s * s) for s in h]
         inv = [k.let("inv_h2|rdx2", inv[0])] * len(h) if all(s is h[0] for s in h) else inv
-        tendency = tendency + k.param("nu|diffusivity|kappa", 0.01, 0.5) * laplacian(p, g, c_in, c, inv, "c")
+        tendency = tendency + k.param("nu|diffusivity|kappa", 0.01, 0.5) * laplacian(
+            p, g, c_in, c, inv, "c"
+        )
     if p.chance(0.3):
         tendency = tendency + g.field("source|emission|s_c", p.real, R.uniform(0.0, 0.2)).own
     if p.chance(0.3):
@@ -63,7 +69,9 @@ def _velocity(p: ProgramBuilder, g: Grid) -> list[Expr]:
     k, axes = g.k, len(g.shape)
     match p.pick("vector", "vector", "components", "components", "uniform"):
         case "vector":
-            v = g.field("velocity|vel|wind|v", p.vec(axes), R.uniform(-1.0, 1.0)).read("v|vel_c|u_c")
+            v = g.field("velocity|vel|wind|v", p.vec(axes), R.uniform(-1.0, 1.0)).read(
+                "v|vel_c|u_c"
+            )
             return [v[a] for a in range(axes)]
         case "components":
             names = {"x": "u|vel_x|vx", "y": "v|vel_y|vy", "z": "w|vel_z|vz"}
@@ -74,12 +82,16 @@ def _velocity(p: ProgramBuilder, g: Grid) -> list[Expr]:
                 for a in range(axes)
             ]
     v = k.quantity(
-        "wind|flow|carrier_velocity", p.vec(axes), [p.nice(0.1, 1.0) * p.pick(1.0, -1.0) for _ in range(axes)]
+        "wind|flow|carrier_velocity",
+        p.vec(axes),
+        [p.nice(0.1, 1.0) * p.pick(1.0, -1.0) for _ in range(axes)],
     )
     return [v[a] for a in range(axes)]
 
 
-def _upwind(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr) -> Expr:
+def _upwind(
+    p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr
+) -> Expr:
     """First-order upwind differences chosen by the sign of the velocity."""
     k = g.k
     form = p.pick("if", "where", "ternary", "minmax", "func")
@@ -137,13 +149,22 @@ def _negative_sum(terms: list[Expr]) -> Expr:
     return -total
 
 
-def _split(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr) -> Expr:
+def _split(
+    p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr
+) -> Expr:
     """Donor-cell fluxes through every face."""
     k = g.k
     flux = p.func(
-        "donor_flux|upwind_flux|face_flux", {"vel|u_face|a": p.real, "left|cl|q_l": p.real, "right|cr|q_r": p.real},
-        lambda b, a, q0, q1: b.ret(p.pick(wp.max(a, 0.0) * q0 + wp.min(a, 0.0) * q1, wp.where(a > 0.0, a * q0, a * q1), 0.5 * a * (q0 + q1) - 0.5 * wp.abs(a) * (q1 - q0))),
-    )  # fmt: skip
+        "donor_flux|upwind_flux|face_flux",
+        {"vel|u_face|a": p.real, "left|cl|q_l": p.real, "right|cr|q_r": p.real},
+        lambda b, a, q0, q1: b.ret(
+            p.pick(
+                wp.max(a, 0.0) * q0 + wp.min(a, 0.0) * q1,
+                wp.where(a > 0.0, a * q0, a * q1),
+                0.5 * a * (q0 + q1) - 0.5 * wp.abs(a) * (q1 - q0),
+            )
+        ),
+    )
     total = k.var("div|net_flux|acc", 0.0, p.real)
     for a, (va, ha) in enumerate(zip(v, h, strict=True)):
         x = letter(g, a)
@@ -153,7 +174,9 @@ def _split(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: 
     return -total
 
 
-def _central(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr) -> Expr:
+def _central(
+    p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr
+) -> Expr:
     terms = []
     for a, (va, ha) in enumerate(zip(v, h, strict=True)):
         x = letter(g, a)
@@ -172,7 +195,11 @@ def _limiter(p: ProgramBuilder) -> UserFunction:
         with b.when(a * c <= 0.0):
             b.ret(lift(0.0, p.real))
         if form == "minmod":
-            b.ret(wp.where(wp.abs(a) < wp.abs(c), a, c) if p.chance(0.5) else wp.sign(a) * wp.min(wp.abs(a), wp.abs(c)))
+            b.ret(
+                wp.where(wp.abs(a) < wp.abs(c), a, c)
+                if p.chance(0.5)
+                else wp.sign(a) * wp.min(wp.abs(a), wp.abs(c))
+            )
         elif form == "van_leer":
             b.ret(2.0 * a * c / (a + c))
         elif form == "superbee":
@@ -191,14 +218,17 @@ def _limiter(p: ProgramBuilder) -> UserFunction:
     )
 
 
-def _limited(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr) -> Expr:
+def _limited(
+    p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr
+) -> Expr:
     """Second-order fluxes with a slope limiter (MUSCL)."""
     k, limit = g.k, _limiter(p)
     terms = []
     for a, (va, ha) in enumerate(zip(v, h, strict=True)):
         x = letter(g, a)
         m2, m1, p1, p2 = (
-            k.let(f"{n}_{x}", f[along(g, a, s)]) for n, s in (("cmm", -2), ("cm", -1), ("cp", 1), ("cpp", 2))
+            k.let(f"{n}_{x}", f[along(g, a, s)])
+            for n, s in (("cmm", -2), ("cm", -1), ("cp", 1), ("cpp", 2))
         )
         slope = k.let(f"slope_{x}|s_{x}", limit(c - m1, p1 - c))
         with_ahead = p.chance(0.5)
@@ -212,7 +242,9 @@ def _limited(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h
     return _negative_sum(terms)
 
 
-def _lax(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr) -> Expr:
+def _lax(
+    p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr
+) -> Expr:
     """Lax-Wendroff: central differences with second-order time correction."""
     k, terms = g.k, []
     for a, (va, ha) in enumerate(zip(v, h, strict=True)):
@@ -222,7 +254,9 @@ def _lax(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: li
     return _negative_sum(terms)
 
 
-def _third(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr) -> Expr:
+def _third(
+    p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: list[Expr], dt: Expr
+) -> Expr:
     """Third-order upwind-biased differences."""
     k, terms = g.k, []
     for a, (va, ha) in enumerate(zip(v, h, strict=True)):
@@ -237,7 +271,14 @@ def _third(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, v: list[Expr], h: 
     return _negative_sum(terms)
 
 
-_SCHEMES = {"upwind": _upwind, "split": _split, "central": _central, "limited": _limited, "lax": _lax, "third": _third}
+_SCHEMES = {
+    "upwind": _upwind,
+    "split": _split,
+    "central": _central,
+    "limited": _limited,
+    "lax": _lax,
+    "third": _third,
+}
 
 # --- level sets -----------------------------------------------------------------------------------
 
@@ -263,7 +304,10 @@ def level_set(p: ProgramBuilder) -> None:
         p.real,
         R.uniform(-2.0, 2.0) if what != "distance" else R.uniform(0.5, 8.0),
     )
-    out = g.out("phi_out|phi_new|sdf_new" if what != "distance" else "arrival_out|T_out|travel_time_new", p.real)
+    out = g.out(
+        "phi_out|phi_new|sdf_new" if what != "distance" else "arrival_out|T_out|travel_time_new",
+        p.real,
+    )
     border_exit(p, g, (out, phi.own))
     if what == "distance":
         _eikonal(p, g, phi, out)
@@ -323,7 +367,9 @@ def _smoothed_sign(p: ProgramBuilder, g: Grid, phi: Expr, h: Expr) -> Expr:
     return p.func("smeared_sign|sign_fn|sgn", {"phi|d": p.real, "eps|width": p.real}, body)(phi, h)
 
 
-def _godunov(p: ProgramBuilder, g: Grid, phi: GridField, c: Expr, h: list[Expr], direction: Expr) -> Expr:
+def _godunov(
+    p: ProgramBuilder, g: Grid, phi: GridField, c: Expr, h: list[Expr], direction: Expr
+) -> Expr:
     """|grad phi| by Godunov's upwinding for motion in the direction of the sign of `direction`."""
     k = g.k
     total = k.var("grad_sq|sum_sq|g2", 0.0, p.real)
@@ -343,15 +389,24 @@ def _godunov(p: ProgramBuilder, g: Grid, phi: GridField, c: Expr, h: list[Expr],
             k.aug(total, "+", squared(dm, dp, direction))
         elif form == "rouy":
             best = k.let(
-                f"m_{x}|d{x}", wp.where(direction > 0.0, wp.max(wp.max(dm, -dp), 0.0), wp.max(wp.max(dp, -dm), 0.0))
+                f"m_{x}|d{x}",
+                wp.where(
+                    direction > 0.0, wp.max(wp.max(dm, -dp), 0.0), wp.max(wp.max(dp, -dm), 0.0)
+                ),
             )
             k.aug(total, "+", best * best)
         else:
             with k.when(direction > 0.0):
-                a, b = k.let(f"a_{x}|in_{x}", wp.max(dm, 0.0)), k.let(f"b_{x}|out_{x}", wp.min(dp, 0.0))
+                a, b = (
+                    k.let(f"a_{x}|in_{x}", wp.max(dm, 0.0)),
+                    k.let(f"b_{x}|out_{x}", wp.min(dp, 0.0)),
+                )
                 k.aug(total, "+", wp.max(a * a, b * b))
             with k.otherwise():
-                a, b = k.let(f"lo_{x}|e_{x}", wp.min(dm, 0.0)), k.let(f"hi_{x}|f_{x}", wp.max(dp, 0.0))
+                a, b = (
+                    k.let(f"lo_{x}|e_{x}", wp.min(dm, 0.0)),
+                    k.let(f"hi_{x}|f_{x}", wp.max(dp, 0.0)),
+                )
                 k.aug(total, "+", wp.max(a * a, b * b))
     return k.let("grad_norm|grad|slope", wp.sqrt(total + 1.0e-12 if p.chance(0.5) else total))
 
@@ -374,7 +429,10 @@ def _curvature(p: ProgramBuilder, g: Grid, phi: GridField, h: list[Expr]) -> Exp
     k = g.k
     hx = h[0]
     d = [
-        k.let(f"phi_{letter(g, a)}|d{letter(g, a)}", (phi[along(g, a, 1)] - phi[along(g, a, -1)]) / (2.0 * h[a]))
+        k.let(
+            f"phi_{letter(g, a)}|d{letter(g, a)}",
+            (phi[along(g, a, 1)] - phi[along(g, a, -1)]) / (2.0 * h[a]),
+        )
         for a in (0, 1)
     ]
     dd = [
@@ -384,10 +442,14 @@ def _curvature(p: ProgramBuilder, g: Grid, phi: GridField, h: list[Expr]) -> Exp
         )
         for a in (0, 1)
     ]
-    mixed = k.let("phi_xy|dxy", (phi[1, 1] - phi[1, -1] - phi[-1, 1] + phi[-1, -1]) / (4.0 * hx * h[1]))
+    mixed = k.let(
+        "phi_xy|dxy", (phi[1, 1] - phi[1, -1] - phi[-1, 1] + phi[-1, -1]) / (4.0 * hx * h[1])
+    )
     g2 = k.let("grad_sq|g2", d[0] * d[0] + d[1] * d[1])
     eps = p.pick(1.0e-6, 1.0e-4)
-    num = k.let("num|numerator", dd[0] * d[1] * d[1] - 2.0 * d[0] * d[1] * mixed + dd[1] * d[0] * d[0])
+    num = k.let(
+        "num|numerator", dd[0] * d[1] * d[1] - 2.0 * d[0] * d[1] * mixed + dd[1] * d[0] * d[0]
+    )
     if p.chance(0.5):
         return num / (g2 + eps)
     rate = k.var("rate|kappa_grad", 0.0, p.real)
@@ -399,7 +461,9 @@ def _curvature(p: ProgramBuilder, g: Grid, phi: GridField, h: list[Expr]) -> Exp
 def _eikonal(p: ProgramBuilder, g: Grid, t: GridField, out: GridField) -> None:
     k = g.k
     if p.chance(0.6):
-        frozen = g.field("frozen|accepted|known", p.real, R.uniform(0.0, 1.0)) if p.chance(0.2) else None
+        frozen = (
+            g.field("frozen|accepted|known", p.real, R.uniform(0.0, 1.0)) if p.chance(0.2) else None
+        )
         if frozen is not None:
             with k.when(frozen.own > 0.8):
                 out.store(t.own)
@@ -422,7 +486,9 @@ def _eikonal(p: ProgramBuilder, g: Grid, t: GridField, out: GridField) -> None:
         new = k.let(
             "t_new|candidate",
             p.func(
-                "solve_quadratic|eikonal_2d|local_solver", {"a|tx": p.real, "b|ty": p.real, "f|s|cost": p.real}, solve
+                "solve_quadratic|eikonal_2d|local_solver",
+                {"a|tx": p.real, "b|ty": p.real, "f|s|cost": p.real},
+                solve,
             )(a, b, f),
         )
     else:

@@ -88,8 +88,9 @@ def _field_of_view(
     p: ProgramBuilder, k: KernelBuilder, x: Expr, y: Expr, rows: Expr, cols: Expr
 ) -> Expr:
     w, h = construct(p.real, cols), construct(p.real, rows)
-    scale = k.param("tan_half_fov|fov_scale|half_extent|zoom", 0.3, 1.2)
-    if p.chance(0.4):
+    if p.chance(0.6):
+        scale = k.param("tan_half_fov|fov_scale|half_extent|zoom", 0.3, 1.2)
+    else:
         fov = k.param("fov|vertical_fov|fov_y", 0.5, 1.4)
         scale = k.let("scale|half_h|tan_half", wp.tan(fov * 0.5))
     if p.chance(0.5):
@@ -148,34 +149,37 @@ def _posed(p: ProgramBuilder, k: KernelBuilder, local: Expr, parallel: bool) -> 
             eye, k.let("d|direction|ray_dir", wp.normalize(wp.transform_vector(pose, local)))
         )
     eye = k.quantity("camera_pos|eye|cam_pos|camera_origin", p.vec(), _EYE)
-    rotate = _rotation(p, k, kind, eye)
-    if parallel:
-        return _parallel(p, k, eye + rotate(_flat(p, local)), rotate(_forward(p)))
-    return Ray(eye, k.let("d|direction|ray_dir|rd", wp.normalize(rotate(local))))
-
-
-def _rotation(p: ProgramBuilder, k: KernelBuilder, kind: str, eye: Expr):  # type: ignore[no-untyped-def]
+    if kind in ("basis", "look_at"):
+        right, up, back = _basis(p, k, kind, eye)
+        if parallel:
+            return _parallel(p, k, eye + right * local.x + up * local.y, -back)
+        d = right * local.x + up * local.y + back * local.z
+        return Ray(eye, k.let("d|direction|ray_dir|rd", wp.normalize(d)))
     if kind == "quat":
         q = k.quantity("camera_rot|cam_q|camera_quat|orientation", p.quat, [0.0, 0.0, 0.0, 1.0])
-        return lambda v: wp.quat_rotate(q, v)
-    if kind == "matrix":
-        m = k.quantity(
-            "camera_rot|R|rot|world_from_cam",
-            p.mat(),
-            [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        )
-        return lambda v: m * v
+        if parallel:
+            return _parallel(
+                p, k, eye + wp.quat_rotate(q, _flat(p, local)), wp.quat_rotate(q, _forward(p))
+            )
+        return Ray(eye, k.let("d|direction|ray_dir|rd", wp.normalize(wp.quat_rotate(q, local))))
+    m = k.quantity(
+        "camera_rot|R|rot|world_from_cam", p.mat(), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    )
+    if parallel:
+        return _parallel(p, k, eye + m * _flat(p, local), m * _forward(p))
+    return Ray(eye, k.let("d|direction|ray_dir|rd", wp.normalize(m * local)))
+
+
+def _basis(p: ProgramBuilder, k: KernelBuilder, kind: str, eye: Expr) -> tuple[Expr, Expr, Expr]:
     if kind == "basis":
         right = k.quantity("cam_right|right|axis_u", p.vec(), [1.0, 0.0, 0.0])
         up = k.quantity("cam_up|up|axis_v", p.vec(), [0.0, 1.0, 0.0])
-        back = k.let("back|axis_w|w_axis", wp.cross(right, up))
-    else:
-        target = k.quantity("target|look_at|focus_point", p.vec(), [0.0, 0.0, 0.0])
-        back = k.let("back|w_axis|toward_eye", wp.normalize(eye - target))
-        world_up = construct(p.vec(), 0.0, 1.0, 0.0)
-        right = k.let("right|u_axis|side", wp.normalize(wp.cross(world_up, back)))
-        up = k.let("up|v_axis", wp.cross(back, right))
-    return lambda v: right * v.x + up * v.y + back * v.z
+        return right, up, k.let("back|axis_w|w_axis", wp.cross(right, up))
+    target = k.quantity("target|look_at|focus_point", p.vec(), [0.0, 0.0, 0.0])
+    back = k.let("back|w_axis|toward_eye", wp.normalize(eye - target))
+    world_up = construct(p.vec(), 0.0, 1.0, 0.0)
+    right = k.let("right|u_axis|side", wp.normalize(wp.cross(world_up, back)))
+    return right, k.let("up|v_axis", wp.cross(back, right)), back
 
 
 def _flat(p: ProgramBuilder, local: Expr) -> Expr:

@@ -235,7 +235,7 @@ def worley(p: ProgramBuilder) -> None:
     _worley_outputs(p, k, g, best, runner, owner, unit)
 
 
-class _offsets:  # noqa: N801
+class _offsets:
     """Nested loops over the 3 × 3 (× 3) neighbouring cells."""
 
     def __init__(self, k: KernelBuilder, axes: int) -> None:

@@ -14,6 +14,12 @@ from generator.synthesis.tree import Expr, Name
 
 def coordinates(p: ProgramBuilder, k: KernelBuilder, g: Grid) -> Name:
     """The sample position of a grid cell, in noise space."""
+    if "coordinates" not in p.shared:
+        p.shared["coordinates"] = _coordinates(p, k, g)
+    return p.shared["coordinates"]
+
+
+def _coordinates(p: ProgramBuilder, k: KernelBuilder, g: Grid) -> Name:
     axes = len(g.shape)
     t = T.Vec(axes)
     ordered = list(reversed(g.index)) if axes == 2 else list(g.index)
@@ -39,6 +45,12 @@ def coordinates(p: ProgramBuilder, k: KernelBuilder, g: Grid) -> Name:
 
 def noise_state(p: ProgramBuilder, k: KernelBuilder) -> Name:
     """The lattice's seed."""
+    if "noise_state" not in p.shared:
+        p.shared["noise_state"] = _noise_state(p, k)
+    return p.shared["noise_state"]
+
+
+def _noise_state(p: ProgramBuilder, k: KernelBuilder) -> Name:
     seed = k.scalar("seed|noise_seed|rng_seed", T.I32, p.pick(1, 7, 42, 1234))
     return k.let("state|rng|noise_state", wp.rand_init(seed))
 

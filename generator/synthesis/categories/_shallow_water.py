@@ -124,7 +124,9 @@ def _bed_slope(p: ProgramBuilder, g: Grid, state: GridField, new: Expr, dt: Expr
     grav = k.param("bed_gravity|g_bed", 1.0, 9.81)
     for axis, offset in ((1, (0, 1)), (2, (1, 0))):
         back = tuple(-o for o in offset)
-        slope = k.let(f"slope_{'xy'[axis - 1]}|dz_d{'xy'[axis - 1]}", (bed[offset] - bed[back]) / (2.0 * dx))
+        slope = k.let(
+            f"slope_{'xy'[axis - 1]}|dz_d{'xy'[axis - 1]}", (bed[offset] - bed[back]) / (2.0 * dx)
+        )
         k.set(new[axis], new[axis] - dt * grav * state.own[0] * slope)
 
 
@@ -171,7 +173,9 @@ def _staggered(p: ProgramBuilder) -> None:
         else p.pick("Velocities accelerated by the surface slope.", "Momentum half step."),
     )
     g = open_grid(p, k, 2)
-    h = g.field("h|depth|water_height|eta", p.real, R.uniform(0.5, 1.5), "inout" if height_step else "in")
+    h = g.field(
+        "h|depth|water_height|eta", p.real, R.uniform(0.5, 1.5), "inout" if height_step else "in"
+    )
     role = "in" if height_step else "inout"
     u, v = (
         g.field("u|vel_x|flow_x", p.real, R.uniform(-0.5, 0.5), role),
@@ -200,7 +204,9 @@ def _staggered(p: ProgramBuilder) -> None:
         field.store(new if limit is None else wp.clamp(new, -limit, limit))
 
 
-def _height_step(p: ProgramBuilder, g: Grid, h: GridField, u: GridField, v: GridField, dt: Expr, dx: Expr) -> None:
+def _height_step(
+    p: ProgramBuilder, g: Grid, h: GridField, u: GridField, v: GridField, dt: Expr, dx: Expr
+) -> None:
     k = g.k
     if p.chance(0.4):
         mean = k.param("mean_depth|H0|rest_depth", 0.5, 2.0)
@@ -214,7 +220,9 @@ def _height_step(p: ProgramBuilder, g: Grid, h: GridField, u: GridField, v: Grid
         "upwind_flux|donor_flux|face_flux",
         {"vel|un": p.real, "h_behind|hl": p.real, "h_ahead|hr": p.real},
         lambda b, a, q0, q1: b.ret(
-            a * wp.where(a > 0.0, q0, q1) if p.chance(0.5) else wp.max(a, 0.0) * q0 + wp.min(a, 0.0) * q1
+            a * wp.where(a > 0.0, q0, q1)
+            if p.chance(0.5)
+            else wp.max(a, 0.0) * q0 + wp.min(a, 0.0) * q1
         ),
     )
     c = depth.read("h_c|d0|here")
@@ -240,7 +248,9 @@ def pipe_model(p: ProgramBuilder) -> None:
         "pipe_outflow|update_flux|outflow_flux|pipe_flow"
         if outflow
         else "pipe_water|update_depth|apply_flux|water_volume",
-        p.pick("Outflow of every column to its four neighbours.", "Virtual pipe model, flux update.")
+        p.pick(
+            "Outflow of every column to its four neighbours.", "Virtual pipe model, flux update."
+        )
         if outflow
         else p.pick(
             "Water volume from in- and outflow.",
@@ -277,7 +287,9 @@ def pipe_model(p: ProgramBuilder) -> None:
     flux.store(f)
 
 
-def _pipe_depth(p: ProgramBuilder, g: Grid, depth: GridField, dt: Expr, offsets: list[tuple[int, int]]) -> None:
+def _pipe_depth(
+    p: ProgramBuilder, g: Grid, depth: GridField, dt: Expr, offsets: list[tuple[int, int]]
+) -> None:
     k = g.k
     flux = g.field("flux|outflow|pipes", p.vec(4), R.uniform(0.0, 0.2))
     out = g.out("water_out|depth_new|d_next", p.real)
@@ -315,7 +327,9 @@ def flip_transfer(p: ProgramBuilder) -> None:
         _gather(p)
 
 
-def _stencil(p: ProgramBuilder, e: Entities, x: Expr, h: Expr, grid: Expr, n: int) -> tuple[Expr, Expr, Expr, Expr]:
+def _stencil(
+    p: ProgramBuilder, e: Entities, x: Expr, h: Expr, grid: Expr, n: int
+) -> tuple[Expr, Expr, Expr, Expr]:
     """Base cell and fraction of a position in the plane."""
     k = e.k
     g = k.let("gp|grid_pos|xp", x / h)
@@ -403,7 +417,9 @@ def _gather(p: ProgramBuilder) -> None:
     shape = (n, n) if e.worlds is None else (e.worlds, n, n)
     grid = k.array("grid_vel|grid_v|u_grid", p.vec(2), shape, R.uniform(-1.0, 1.0))
     flip = (
-        k.array("grid_vel_old|grid_v_prev|u_before", p.vec(2), shape, R.uniform(-1.0, 1.0)) if p.chance(0.6) else None
+        k.array("grid_vel_old|grid_v_prev|u_before", p.vec(2), shape, R.uniform(-1.0, 1.0))
+        if p.chance(0.6)
+        else None
     )
     e.guard()
     i, j, tx, ty = _stencil(p, e, x, h, grid, n)

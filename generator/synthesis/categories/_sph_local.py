@@ -4,7 +4,7 @@ from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
-from generator.synthesis.categories._extras import helper, report, tune
+from generator.synthesis.categories._extras import dimension, helper, report, single_precision, tune
 from generator.synthesis.entities import Entities
 from generator.synthesis.idioms import clamp_length
 from generator.synthesis.logic import all_of, any_of
@@ -15,7 +15,11 @@ from generator.synthesis.tree import Expr, Name
 def _pressure(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "compute_pressure|update_pressure|equation_of_state|density_to_pressure|pressure_from_density|eval_eos",
-        p.pick("Pressure from density by an equation of state.", "Evaluate the equation of state.", "Update particle pressures."),
+        p.pick(
+            "Pressure from density by an equation of state.",
+            "Evaluate the equation of state.",
+            "Update particle pressures.",
+        ),
     )
     e = Entities(k, "particle")
     rho = e.field("densities|rho|density", p.real, R.uniform(800.0, 1400.0))
@@ -40,7 +44,13 @@ def _pressure(p: ProgramBuilder) -> None:
         gamma = k.param("gamma|adiabatic_index", 1.1, 1.7)
         pressure: Expr = (gamma - 1.0) * value * u.own
     else:
-        pressure = helper(p, k, "eos|pressure_of|state_equation", {"rho|r": value, "rho0|rest": rest, "k|c": stiffness}, body)
+        pressure = helper(
+            p,
+            k,
+            "eos|pressure_of|state_equation",
+            {"rho|r": value, "rho0|rest": rest, "k|c": stiffness},
+            body,
+        )
     out = e.out("pressures|pressure|p_out", p.real)
     pressure = k.var("p_i|pressure_i|value", pressure) if p.chance(0.6) else pressure
     if isinstance(pressure, Name) and pressure.type == p.real:
@@ -57,10 +67,14 @@ def _pressure(p: ProgramBuilder) -> None:
 def _integrate(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "integrate_fluid|kick_drift|drift_particles|advance_fluid|apply_bounds|leapfrog_step",
-        p.pick("Kick and drift, then keep particles inside the tank.", "Advance fluid particles by one time step.", "Half-kick of the leapfrog scheme."),
+        p.pick(
+            "Kick and drift, then keep particles inside the tank.",
+            "Advance fluid particles by one time step.",
+            "Half-kick of the leapfrog scheme.",
+        ),
     )
     e = Entities(k, "particle")
-    vec = p.vec(p.pick(2, 3, 3))
+    vec = p.vec(dimension(p, 2, 3, 3))
     in_place = p.chance(0.5)
     role = "inout" if in_place else "in"
     xs = e.field("positions|x|particle_x", vec, R.uniform(0.0, 1.0), role)
@@ -82,7 +96,9 @@ def _limit(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Expr, dt: Expr, 
     clamp_length(p, k, v, k.param("max_speed|v_max|speed_limit", 1.0, 5.0))
 
 
-def _gravity(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Expr, dt: Expr, vec: T.Vec) -> None:
+def _gravity(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Expr, dt: Expr, vec: T.Vec
+) -> None:
     k.aug(v, "+", e.world_vector("gravity|g", [0.0, -9.81, 0.0][: vec.n], vec) * dt)
 
 
@@ -128,10 +144,14 @@ def _walls(p: ProgramBuilder, k: KernelBuilder, x: Expr, v: Expr, vec: T.Vec) ->
 def _time_step(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "cfl_condition|stable_dt|max_timestep|estimate_dt|reduce_dt|adaptive_step",
-        p.pick("Stable time step by the CFL and force conditions.", "Reduce the admissible time step over all particles.", "CFL limit of this step."),
+        p.pick(
+            "Stable time step by the CFL and force conditions.",
+            "Reduce the admissible time step over all particles.",
+            "CFL limit of this step.",
+        ),
     )
     e = Entities(k, "particle")
-    vec = p.vec(p.pick(2, 3, 3))
+    vec = p.vec(dimension(p, 2, 3, 3))
     v = e.field("velocities|v|vel", vec, R.uniform(-1.0, 1.0))
     e.guard()
     h = k.param("smoothing_length|h|radius", 0.05, 0.3)
@@ -157,19 +177,26 @@ def _time_step(p: ProgramBuilder) -> None:
 
 
 def _cells(p: ProgramBuilder) -> None:
-    p.real = T.F32
+    single_precision(p)
     k = p.kernel_builder(
         "hash_particles|compute_cell_ids|assign_cells|count_cell_particles|bin_particles",
-        p.pick("Cell index of each particle for sorting.", "Bin particles into the cells of a uniform grid.", "Spatial hash of every particle."),
+        p.pick(
+            "Cell index of each particle for sorting.",
+            "Bin particles into the cells of a uniform grid.",
+            "Spatial hash of every particle.",
+        ),
     )
     e = Entities(k, "particle")
-    vec = p.vec(p.pick(2, 3, 3))
+    vec = p.vec(dimension(p, 2, 3, 3))
     x = e.field("positions|x|particle_x", vec, R.uniform(0.0, 1.0))
     e.guard()
     size = k.quantity("cell_size|cell_width|h|spacing", p.real, 0.125)
     origin = k.quantity("origin|grid_min|lower", vec, [0.0] * vec.n) if p.chance(0.5) else None
     local = k.let("rel|local|u", (x.own - origin if origin is not None else x.own) / size)
-    cells = [k.let(f"c{a}|i{a}|cell_{a}", construct(T.I32, wp.floor(local.field(a)))) for a in "xyz"[: vec.n]]
+    cells = [
+        k.let(f"c{a}|i{a}|cell_{a}", construct(T.I32, wp.floor(local.field(a))))
+        for a in "xyz"[: vec.n]
+    ]
     if p.chance(0.6):
         key = _row_major(p, k, cells)
         count = 8 ** len(cells)
@@ -184,7 +211,11 @@ def _cells(p: ProgramBuilder) -> None:
         if p.chance(0.5):
             e.out("particle_ids|values|order", T.I32).store(e.index)
         return
-    counts = k.out("cell_count|histogram|bin_counts", T.I32, (count,) if e.worlds is None else (e.worlds, count))
+    counts = k.out(
+        "cell_count|histogram|bin_counts",
+        T.I32,
+        (count,) if e.worlds is None else (e.worlds, count),
+    )
     where = (cell,) if e.world is None else (e.world, cell)
     k.do(wp.atomic_add(counts, *where, 1))
 
@@ -199,27 +230,50 @@ def _row_major(p: ProgramBuilder, k: KernelBuilder, cells: list[Expr]) -> Expr:
             index = index * n + c
         return index
 
-    return helper(p, k, "cell_index|flatten_cell|linear_index", {"n|res": res, **{f"i{a}|{a}": s for a, s in zip("xyz", safe, strict=False)}}, body)
+    return helper(
+        p,
+        k,
+        "cell_index|flatten_cell|linear_index",
+        {"n|res": res, **{f"i{a}|{a}": s for a, s in zip("xyz", safe, strict=False)}},
+        body,
+    )
 
 
 def _spatial_hash(p: ProgramBuilder, k: KernelBuilder, cells: list[Expr], count: int) -> Expr:
     size = k.count("table_size|num_buckets|hash_size", count)
 
     def body(b: Block, n: Expr, *at: Expr) -> Expr:
-        key = b.let("key|h|mixed", at[0] * 73856093 ^ at[1] * 19349663 ^ (at[2] * 83492791 if len(at) > 2 else at[1]))
+        key = b.let(
+            "key|h|mixed",
+            at[0] * 73856093 ^ at[1] * 19349663 ^ (at[2] * 83492791 if len(at) > 2 else at[1]),
+        )
         return (key & 0x7FFFFFFF) % n if p.chance(0.5) else wp.abs(key) % n
 
-    return helper(p, k, "spatial_hash|hash_cell|hash_coords", {"n|size|buckets": size, **{f"i{a}|{a}": s for a, s in zip("xyz", cells, strict=False)}}, body)
+    return helper(
+        p,
+        k,
+        "spatial_hash|hash_cell|hash_coords",
+        {"n|size|buckets": size, **{f"i{a}|{a}": s for a, s in zip("xyz", cells, strict=False)}},
+        body,
+    )
 
 
 def _predict(p: ProgramBuilder) -> None:
-    k = p.kernel_builder(
-        "predict_positions|update_velocities|apply_delta|advect|finalize_step|commit_positions",
-        p.pick("Positions at the end of the step.", "Velocity from the corrected positions.", "Apply the solver's corrections."),
-    )
-    e = Entities(k, "particle")
-    vec = p.vec(p.pick(2, 3, 3))
     goal = p.pick("predict", "velocity", "apply")
+    names = {
+        "predict": ("predict_positions|advect|begin_step", "Positions at the end of the step."),
+        "velocity": (
+            "update_velocities|finalize_step|velocity_from_positions",
+            "Velocity from the corrected positions.",
+        ),
+        "apply": (
+            "apply_delta|commit_positions|apply_correction",
+            "Apply the solver's corrections.",
+        ),
+    }
+    k = p.kernel_builder(*names[goal])
+    e = Entities(k, "particle")
+    vec = p.vec(dimension(p, 2, 3, 3))
     x = e.field("positions|x|particle_x|x_prev", vec, R.uniform(0.0, 1.0))
     e.guard()
     if goal == "apply":
@@ -233,7 +287,11 @@ def _predict(p: ProgramBuilder) -> None:
     dt = e.world_param("dt|timestep|h", 0.001, 0.02)
     if goal == "predict":
         v = e.field("velocities|v|vel", vec, R.uniform(-1.0, 1.0))
-        step = v.own + e.world_vector("gravity|g", [0.0, -9.81, 0.0][: vec.n], vec) * dt if p.chance(0.6) else v.own
+        step = (
+            v.own + e.world_vector("gravity|g", [0.0, -9.81, 0.0][: vec.n], vec) * dt
+            if p.chance(0.6)
+            else v.own
+        )
         step = k.var("v_i|vel_i|u", step)
         tune(p, e, step, "speed", 2.0)
         e.out("predicted|x_star|x_pred", vec).store(x.own + step * dt)
@@ -247,4 +305,4 @@ def _predict(p: ProgramBuilder) -> None:
     report(p, e, v_new, "speed", 50.0)
 
 
-LOCAL = {_pressure: 2.2, _integrate: 2.2, _time_step: 1.8, _cells: 1.4, _predict: 1.8}
+LOCAL = {_pressure: 3, _integrate: 2, _time_step: 2.6, _cells: 1.8, _predict: 3}

@@ -14,7 +14,11 @@ from generator.synthesis.tree import Expr, Name, literal
 
 def comparator(p: ProgramBuilder, t: T.Scalar) -> UserFunction:
     """A `@wp.func` that says whether one (key, id) comes before another."""
-    form = p.pick("stable", "descending", "magnitude", "parity") if t != T.U32 and t != T.U64 else p.pick("stable", "descending", "low_bits")
+    form = (
+        p.pick("stable", "descending", "magnitude", "parity")
+        if t != T.U32 and t != T.U64
+        else p.pick("stable", "descending", "low_bits")
+    )
 
     def body(b: Block, ka: Expr, ia: Expr, kb: Expr, ib: Expr) -> None:
         if form == "low_bits":
@@ -41,7 +45,12 @@ def comparator(p: ProgramBuilder, t: T.Scalar) -> UserFunction:
         b.ret(ia < ib)
 
     params = {"key_a|ka": t, "id_a|ia": T.I32, "key_b|kb": t, "id_b|ib": T.I32}
-    return p.func("comes_before|precedes|key_less|ordered_before", params, body, p.pick("", "Strict weak order; ties broken by index."))
+    return p.func(
+        "comes_before|precedes|key_less|ordered_before",
+        params,
+        body,
+        p.pick("", "Strict weak order; ties broken by index."),
+    )
 
 
 def sort_rows(p: ProgramBuilder) -> None:
@@ -49,14 +58,22 @@ def sort_rows(p: ProgramBuilder) -> None:
     form = p.pick("insertion", "selection", "shell", "heap", "comb", "radix")
     k = p.kernel_builder(
         f"{form}_sort_rows|sort_chunks|sort_each_row|sort_neighbors|{form}_sort|sort_buckets",
-        p.pick("Every thread sorts its own row.", f"In-place {form} sort of short rows.", "Sort the entries of every bucket."),
+        p.pick(
+            "Every thread sorts its own row.",
+            f"In-place {form} sort of short rows.",
+            "Sort the entries of every bucket.",
+        ),
     )
     k.options["enable_backward"] = False
     width = p.pick(8, 12, 16, 24)
     e = Entities(k, "row", count=p.pick(16, 24, 32, 48), index="row|tid|r")
     t = key_type(p, floats=form != "radix")
     keys = Table(e, "keys|distances|values", t, (e.n, width), key_fill(t), "inout")
-    ids = Table(e, "ids|indices|payload", T.I32, (e.n, width), R.permutation(), "inout") if p.chance(0.55) else None
+    ids = (
+        Table(e, "ids|indices|payload", T.I32, (e.n, width), R.permutation(), "inout")
+        if p.chance(0.55)
+        else None
+    )
     size: Expr = keys.extent(1)
     if p.chance(0.5):
         counts = Table(e, "row_counts|lengths|num_valid", T.I32, (e.n,), R.integers(0, width + 1))
@@ -67,7 +84,14 @@ def sort_rows(p: ProgramBuilder) -> None:
     elif p.chance(0.5):
         size = k.count("row_length|width|max_entries", width)
     row = _Row(p, k, e.index, keys, ids)
-    {"insertion": _insertion, "selection": _selection, "shell": _shell, "heap": _heap, "comb": _comb, "radix": _radix}[form](p, k, e, row, size, width)
+    {
+        "insertion": _insertion,
+        "selection": _selection,
+        "shell": _shell,
+        "heap": _heap,
+        "comb": _comb,
+        "radix": _radix,
+    }[form](p, k, e, row, size, width)
     if p.chance(0.3):
         with k.when(size > 0):
             e.out("row_min|smallest|first_key", t).store(keys[e.index, 0])
@@ -76,7 +100,9 @@ def sort_rows(p: ProgramBuilder) -> None:
 class _Row:
     """One row's keys with their optional payload."""
 
-    def __init__(self, p: ProgramBuilder, k: KernelBuilder, row: Expr, keys: Table, ids: Table | None) -> None:
+    def __init__(
+        self, p: ProgramBuilder, k: KernelBuilder, row: Expr, keys: Table, ids: Table | None
+    ) -> None:
         self.k, self.row, self.keys, self.ids = k, row, keys, ids
         self.before = comparator(p, keys.dtype) if ids is not None and p.chance(0.5) else None  # type: ignore[arg-type]
         self.descending = self.before is None and p.chance(0.2)
@@ -86,7 +112,9 @@ class _Row:
 
     def hold(self, j: Expr) -> tuple[Name, Name | None]:
         held = self.k.let("key|held|pivot_key", self.key(j))
-        return held, None if self.ids is None else self.k.let("held_id|key_id|moved_id", self.ids[self.row, j])
+        return held, None if self.ids is None else self.k.let(
+            "held_id|key_id|moved_id", self.ids[self.row, j]
+        )
 
     def after(self, j: Expr, held: tuple[Expr, Expr | None]) -> Expr:
         """Whether entry j belongs after the held one."""
@@ -110,7 +138,9 @@ class _Row:
         self.put(held, b)
 
 
-def _insertion(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int) -> None:
+def _insertion(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int
+) -> None:
     with k.loop("i|s|outer", 1, size) as i:
         held = row.hold(i)
         hole = k.var("j|hole|pos", i)
@@ -127,19 +157,27 @@ def _insertion(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size
         row.put(held, hole)
 
 
-def _selection(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int) -> None:
+def _selection(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int
+) -> None:
     with k.loop("i|s|slot", size - 1) as i:
         best = k.var("best|smallest|arg_min", i)
         with k.loop("j|c|other", i + 1, size) as j:
             held = (row.key(best), None if row.ids is None else row.ids[row.row, best])
-            test = row.before(row.key(j), row.ids[row.row, j], *held) if row.before and row.ids else row.key(j) < held[0]
+            test = (
+                row.before(row.key(j), row.ids[row.row, j], *held)
+                if row.before and row.ids
+                else row.key(j) < held[0]
+            )
             with k.when(test):
                 k.set(best, j)
         with k.when(best != i):
             row.swap(i, best)
 
 
-def _shell(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int) -> None:
+def _shell(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int
+) -> None:
     gap = k.var("gap|stride|h", size // 2)
     with k.repeat(gap > 0):
         with k.loop("i|s|outer", gap, size) as i:
@@ -152,11 +190,13 @@ def _shell(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Ex
         k.set(gap, gap // 2)
 
 
-def _comb(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int) -> None:
+def _comb(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int
+) -> None:
     gap, swapped = k.var("gap|stride|h", size), k.var("swapped|dirty|moved", 1)
     with k.repeat(any_of(gap > 1, swapped == 1)):
         k.set(gap, wp.max(gap * 10 // 13, 1))
-        k.set(swapped, 0)
+        k.set(swapped, cast(T.I32, 0))
         with k.loop("i|s|outer", size - gap) as i:
             other = k.let("j|o|partner", i + gap)
             held = (row.key(other), None if row.ids is None else row.ids[row.row, other])
@@ -165,7 +205,9 @@ def _comb(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Exp
                 k.set(swapped, 1)
 
 
-def _heap(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int) -> None:
+def _heap(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int
+) -> None:
     start = k.var("start|root0|top", size // 2)
     end = k.var("end|heap_size|m", size)
     with k.repeat(end > 1):
@@ -177,7 +219,9 @@ def _heap(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Exp
         root = k.var("root|node|parent", start)
         with k.repeat(2 * root + 1 < end):
             child = k.var("child|c|larger", 2 * root + 1)
-            with k.when(all_of(child + 1 < end, row.key(wp.min(child + 1, width - 1)) > row.key(child))):
+            with k.when(
+                all_of(child + 1 < end, row.key(wp.min(child + 1, width - 1)) > row.key(child))
+            ):
                 k.aug(child, "+", 1)
             with k.when(row.key(root) >= row.key(child)):
                 k.brk()
@@ -185,7 +229,9 @@ def _heap(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Exp
             k.set(root, child)
 
 
-def _radix(p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int) -> None:
+def _radix(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, row: _Row, size: Expr, width: int
+) -> None:
     bits = p.pick(1, 2)
     t = row.keys.dtype
     buckets = 1 << bits
@@ -214,55 +260,164 @@ def set_overlap(p: ProgramBuilder) -> None:
     """Two sorted id lists walked together: intersections, unions, similarity, sparse dot products."""
     k = p.kernel_builder(
         "intersect_rows|sorted_overlap|jaccard_similarity|sparse_dot|common_neighbors|merge_count",
-        p.pick("Walk two sorted lists in step.", "Overlap of sorted id lists.", "Sparse row products by a two-pointer walk."),
+        p.pick(
+            "Walk two sorted lists in step.",
+            "Overlap of sorted id lists.",
+            "Sparse row products by a two-pointer walk.",
+        ),
     )
     k.options["enable_backward"] = False
     e = Entities(k, "pair", index="tid|pair|i")
+    e.guard()
     lists, total = p.pick(16, 24, 32), p.pick(160, 240)
-    start = k.array("list_start|row_offsets|offsets", T.I32, (lists + 1,), R.offsets(total))
-    ids = k.array("list_ids|columns|members", T.I32, (total,), R.ascending(0.0, 60.0))
-    left, right = e.field("left|row_a|first", T.I32, R.integers(0, lists)).own, e.field("right|row_b|second", T.I32, R.integers(0, lists)).own
+    shared = p.chance(0.5)
+    start = Table(
+        e, "list_start|row_offsets|offsets", T.I32, (lists + 1,), R.offsets(total), shared=shared
+    )
+    t = p.weighted({T.I32: 5, T.U32: 1, T.I64: 1.5})
+    ids = Table(e, "list_ids|columns|members", t, (total,), R.ascending(0.0, 60.0), shared=shared)
+    if p.chance(0.3):
+        both = e.field("pairs|edges|row_pairs", T.Vec(2, T.I32), R.integers(0, lists)).read(
+            "pr|edge|rows_ab"
+        )
+        left, right = both[0], both[1]
+    else:
+        left, right = (
+            e.field("left|row_a|first", T.I32, R.integers(0, lists)).own,
+            e.field("right|row_b|second", T.I32, R.integers(0, lists)).own,
+        )
     left, right = k.let("a|la|u", left), k.let("b|lb|v", right)
-    i, j = k.var("i|ia|pa", start[left]), k.var("j|jb|pb", start[right])
+    if p.chance(0.4):
+        with k.when(left == right if p.chance(0.6) else left >= right):
+            k.ret()
+    begin_a, begin_b = k.let("begin_a|first_a", start[left]), k.let("begin_b|first_b", start[right])
     end_a, end_b = k.let("end_a|stop_a", start[left + 1]), k.let("end_b|stop_b", start[right + 1])
-    form = p.pick("count", "jaccard", "dot", "union")
-    weights = k.array("list_values|entries|weights", T.F32, (total,), R.uniform(0.0, 1.0)) if form == "dot" else None
+    if p.chance(0.3):
+        with k.when(any_of(end_a == begin_a, end_b == begin_b)):
+            k.ret()
+    form = p.pick("count", "jaccard", "dot", "union", "dice")
+    weights = (
+        Table(e, "list_values|entries|weights", T.F32, (total,), R.uniform(0.0, 1.0), shared=shared)
+        if form == "dot"
+        else None
+    )
     common = k.var("common|shared|matches", 0)
     acc = k.var("acc|dot_ab|similarity", 0.0) if weights is not None else None
-    only = k.var("distinct|merged_size|n_union", 0) if form == "union" else None
-    with k.repeat(all_of(i < end_a, j < end_b)):
+    rows = (begin_a, begin_b, end_a, end_b)
+    if p.chance(0.35) and form != "union":
+        _gallop(p, k, ids, weights, common, acc, rows)
+        only = None
+    else:
+        only = k.var("distinct|merged_size|n_union", 0) if form == "union" else None
+        _two_pointers(p, k, ids, weights, common, acc, only, rows)
+    _overlap_outputs(p, k, e, form, common, acc, only, rows)
+
+
+def _gallop(
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    ids: Table,
+    weights: Table | None,
+    common: Name,
+    acc: Name | None,
+    rows: tuple[Expr, ...],
+) -> None:
+    """Bisection in the second list for every id of the first."""
+    begin_a, begin_b, end_a, end_b = rows
+    with k.loop("i|ia|s", begin_a, end_a) as i:
+        x = k.let("x|id_a|key", ids[i])
+        lo, hi = k.var("lo|left_b|first_at", begin_b), k.var("hi|right_b|last_at", end_b)
+        with k.repeat(lo < hi):
+            mid = k.let("mid|m", (lo + hi) // 2)
+            with k.when(ids[mid] < x):
+                k.set(lo, mid + 1)
+            with k.otherwise():
+                k.set(hi, mid)
+        with k.when(lo == end_b):
+            k.brk() if p.chance(0.5) else k.cont()
+        with k.when(ids[lo] == x):
+            k.aug(common, "+", 1)
+            if acc is not None and weights is not None:
+                k.aug(acc, "+", weights[i] * weights[lo])
+
+
+def _two_pointers(
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    ids: Table,
+    weights: Table | None,
+    common: Name,
+    acc: Name | None,
+    only: Name | None,
+    rows: tuple[Expr, ...],
+) -> None:
+    begin_a, begin_b, end_a, end_b = rows
+    i, j = k.var("i|ia|pa", begin_a), k.var("j|jb|pb", begin_b)
+    limit = k.count("max_shared|stop_after|limit", p.pick(3, 5, 8)) if p.chance(0.2) else None
+    with k.repeat(
+        all_of(i < end_a, j < end_b)
+        if limit is None
+        else all_of(i < end_a, j < end_b, common < limit)
+    ):
         x, y = k.let("x|id_a", ids[i]), k.let("y|id_b", ids[j])
         if only is not None:
             k.aug(only, "+", 1)
-        with k.when(x == y):
-            k.aug(common, "+", 1)
-            if acc is not None and weights is not None:
-                k.aug(acc, "+", weights[i] * weights[j])
-            k.aug(i, "+", 1)
-            k.aug(j, "+", 1)
-        with k.elsewhen(x < y):
-            k.aug(i, "+", 1)
-        with k.otherwise():
-            k.aug(j, "+", 1)
-    _overlap_outputs(p, k, e, form, common, acc, only, (i, j, end_a, end_b), (start, left, right))
-
-
-def _overlap_outputs(p: ProgramBuilder, k: KernelBuilder, e: Entities, form: str, common: Name, acc: Name | None, only: Name | None, rest: tuple[Expr, ...], rows: tuple[Expr, ...]) -> None:
-    i, j, end_a, end_b = rest
-    start, left, right = rows
+        if p.chance(0.7):
+            with k.when(x == y):
+                _match(k, weights, common, acc, i, j)
+                k.aug(i, "+", 1)
+                k.aug(j, "+", 1)
+            with k.elsewhen(x < y):
+                k.aug(i, "+", 1)
+            with k.otherwise():
+                k.aug(j, "+", 1)
+        else:
+            with k.when(x == y):
+                _match(k, weights, common, acc, i, j)
+            k.aug(i, "+", choose(x <= y, 1, 0))
+            k.aug(j, "+", choose(y <= x, 1, 0))
     if only is not None:
         k.aug(only, "+", (end_a - i) + (end_b - j))
+
+
+def _match(
+    k: KernelBuilder, weights: Table | None, common: Name, acc: Name | None, i: Expr, j: Expr
+) -> None:
+    k.aug(common, "+", 1)
+    if acc is not None and weights is not None:
+        k.aug(acc, "+", weights[i] * weights[j])
+
+
+def _overlap_outputs(
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    e: Entities,
+    form: str,
+    common: Name,
+    acc: Name | None,
+    only: Name | None,
+    rows: tuple[Expr, ...],
+) -> None:
+    begin_a, begin_b, end_a, end_b = rows
+    if only is not None:
         e.out("union_sizes|merged_counts", T.I32).store(only)
     if acc is not None:
         e.out("dots|similarity_out|products", T.F32).store(acc)
-    if form == "jaccard":
-        size = k.let("union_size|total_ids|denom", (end_a - start[left]) + (end_b - start[right]) - common)
-        with k.when(size > 0):
-            e.out("jaccard|similarity_out|overlap_ratio", T.F32).store(cast(T.F32, common) / cast(T.F32, size))
+    if form in ("jaccard", "dice"):
+        both = (end_a - begin_a) + (end_b - begin_b)
+        size = k.let("union_size|total_ids|denom", both - common if form == "jaccard" else both)
+        ratio = cast(T.F32, common if form == "jaccard" else 2 * common) / cast(T.F32, size)
+        score = e.out("jaccard|similarity_out|overlap_ratio", T.F32)
+        if p.chance(0.5):
+            with k.when(size > 0):
+                score.store(ratio)
+        else:
+            score.store(choose(size > 0, ratio, 0.0))
     if form == "count" or p.chance(0.5):
         e.out("overlap|common_counts|num_shared", T.I32).store(common)
     if p.chance(0.3):
-        with k.when(common > 0):
+        least = k.count("min_shared|support", p.pick(1, 2, 3)) if p.chance(0.5) else 1
+        with k.when(common >= least):
             Table(e, "num_overlapping|pairs_touching|hits", T.I32, (1,), role="out").add(1, 0)
 
 
@@ -271,12 +426,21 @@ def from_histogram(p: ProgramBuilder) -> None:
     form = p.pick("percentile", "otsu", "entropy", "mode", "percentile", "distance")
     k = p.kernel_builder(
         f"histogram_{form}|{form}_from_counts|channel_{form}|summarise_histogram|{form}_per_row",
-        p.pick("Reads a statistic off every histogram.", f"{form.capitalize()} of binned data.", ""),
+        p.pick(
+            "Reads a statistic off every histogram.", f"{form.capitalize()} of binned data.", ""
+        ),
     )
     bins = p.pick(16, 24, 32, 64)
     e = Entities(k, "histogram", count=p.pick(16, 24, 40), index="tid|h|row")
     t = p.pick(T.I32, T.F32)
-    counts = Table(e, "counts|histograms|bins", t, (e.n, bins), R.integers(0, 30) if t == T.I32 else R.uniform(0.0, 5.0))
+    e.guard()
+    counts = Table(
+        e,
+        "counts|histograms|bins",
+        t,
+        (e.n, bins),
+        R.integers(0, 30) if t == T.I32 else R.uniform(0.0, 5.0),
+    )
     size = counts.extent(1) if p.chance(0.5) else k.count("num_bins|bins_per_row", bins)
     read = lambda b: counts[e.index, b] if t == T.F32 else cast(T.F32, counts[e.index, b])  # noqa: E731
     total = k.var("total|mass|n_samples", 0.0)
@@ -284,12 +448,23 @@ def from_histogram(p: ProgramBuilder) -> None:
         k.aug(total, "+", read(b))
     with k.when(total <= 0.0 if p.chance(0.6) else total < 1.0e-6):
         k.ret()
-    {"percentile": _percentile, "otsu": _otsu, "entropy": _entropy, "mode": _mode, "distance": _distance}[form](p, k, e, read, size, total, bins)
+    {
+        "percentile": _percentile,
+        "otsu": _otsu,
+        "entropy": _entropy,
+        "mode": _mode,
+        "distance": _distance,
+    }[form](p, k, e, read, size, total, bins)
 
 
-def _percentile(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int) -> None:  # type: ignore[no-untyped-def]
+def _percentile(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int
+) -> None:  # type: ignore[no-untyped-def]
     fraction = k.param("fraction|quantile|level", 0.1, 0.9)
-    low, width = k.quantity("range_min|origin|lo_edge", T.F32, p.pick(0.0, -1.0)), k.param("bin_width|bin_size", 0.05, 0.5)
+    low, width = (
+        k.quantity("range_min|origin|lo_edge", T.F32, p.pick(0.0, -1.0)),
+        k.param("bin_width|bin_size", 0.05, 0.5),
+    )
     below, at = k.var("below|cumulative|running", 0.0), k.var("slot|at|k_bin", 0)
     target = k.let("target|goal|needed", fraction * total)
     with k.repeat(all_of(at < size - 1, below + read(at) < target)):
@@ -299,12 +474,16 @@ def _percentile(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Ex
     fraction_in = k.var("t|frac_in|part", 0.5)
     with k.when(inside > 0.0):
         k.set(fraction_in, wp.min((target - below) / inside, 1.0))
-    e.out("quantiles|percentiles|cut_values", T.F32).store(low + (cast(T.F32, at) + fraction_in) * width)
+    e.out("quantiles|percentiles|cut_values", T.F32).store(
+        low + (cast(T.F32, at) + fraction_in) * width
+    )
     if p.chance(0.4):
         e.out("quantile_bins|cut_bin", T.I32).store(at)
 
 
-def _otsu(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int) -> None:  # type: ignore[no-untyped-def]
+def _otsu(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int
+) -> None:  # type: ignore[no-untyped-def]
     weighted = k.var("weighted|sum_all|first_moment", 0.0)
     with k.loop("b|bin_id|j", size) as b:
         k.aug(weighted, "+", cast(T.F32, b) * read(b))
@@ -326,7 +505,9 @@ def _otsu(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, to
         e.out("separability|scores", T.F32).store(best / (total * total))
 
 
-def _entropy(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int) -> None:  # type: ignore[no-untyped-def]
+def _entropy(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int
+) -> None:  # type: ignore[no-untyped-def]
     entropy, used = k.var("entropy|h|acc", 0.0), k.var("used|nonzero_bins|support", 0)
     with k.loop("b|bin_id|j", size) as b:
         prob = k.let("q|prob|p_b", read(b) / total)
@@ -334,13 +515,21 @@ def _entropy(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr,
             k.cont()
         k.aug(entropy, "-", prob * (wp.log(prob) if p.chance(0.5) else wp.log2(prob)))
         k.aug(used, "+", 1)
-    e.out("entropies|information|h_out", T.F32).store(entropy if p.chance(0.5) else entropy / wp.log(cast(T.F32, wp.max(used, 2))))
+    e.out("entropies|information|h_out", T.F32).store(
+        entropy if p.chance(0.5) else entropy / wp.log(cast(T.F32, wp.max(used, 2)))
+    )
     if p.chance(0.5):
         e.out("support_size|bins_used", T.I32).store(used)
 
 
-def _mode(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int) -> None:  # type: ignore[no-untyped-def]
-    best, at, peaks = k.var("best|tallest|peak", -1.0), k.var("at|peak_bin|arg", 0), k.var("peaks|num_peaks|n_modes", 0)
+def _mode(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int
+) -> None:  # type: ignore[no-untyped-def]
+    best, at, peaks = (
+        k.var("best|tallest|peak", -1.0),
+        k.var("at|peak_bin|arg", 0),
+        k.var("peaks|num_peaks|n_modes", 0),
+    )
     with k.loop("b|bin_id|j", 1, size - 1) as b:
         here = k.let("here|c|value", read(b))
         with k.when(here > best):
@@ -354,15 +543,23 @@ def _mode(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, to
         e.out("peak_share|dominance", T.F32).store(best / total)
 
 
-def _distance(p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int) -> None:  # type: ignore[no-untyped-def]
+def _distance(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, read, size: Expr, total: Expr, bins: int
+) -> None:  # type: ignore[no-untyped-def]
     reference = k.array("reference|template|expected", T.F32, (bins,), R.uniform(0.01, 0.1))
     acc, carried = k.var("acc|distance|d", 0.0), k.var("carried|cdf_diff|work", 0.0)
     form = p.pick("earth_mover", "chi_square", "bhattacharyya", "ks")
     with k.loop("b|bin_id|j", size) as b:
-        prob, expected = k.let("q|prob|p_b", read(b) / total), k.let("r|expected_b|ref_b", reference[b])
+        prob, expected = (
+            k.let("q|prob|p_b", read(b) / total),
+            k.let("r|expected_b|ref_b", reference[b]),
+        )
         if form in ("earth_mover", "ks"):
             k.aug(carried, "+", prob - expected)
-            k.set(acc, acc + wp.abs(carried) if form == "earth_mover" else wp.max(acc, wp.abs(carried)))
+            k.set(
+                acc,
+                acc + wp.abs(carried) if form == "earth_mover" else wp.max(acc, wp.abs(carried)),
+            )
         elif form == "chi_square":
             k.aug(acc, "+", (prob - expected) * (prob - expected) / expected)
             k.aug(carried, "+", prob * expected)
@@ -378,25 +575,34 @@ def bisect_quantile(p: ProgramBuilder) -> None:
     rows, columns = p.pick(16, 24, 32), p.pick(24, 32, 48)
     k = p.kernel_builder(
         "row_median|bisect_quantile|kth_smallest|nth_element|select_rank|robust_scale",
-        p.pick("k-th smallest of every row by bisection on the value.", "Median without sorting.", ""),
+        p.pick(
+            "k-th smallest of every row by bisection on the value.", "Median without sorting.", ""
+        ),
     )
     e = Entities(k, "row", count=rows, index="row|tid|r")
+    e.guard()
     data = Table(e, "data|values|samples", T.F32, (rows, columns), R.normal(0.0, 2.0))
     width = data.extent(1) if p.chance(0.5) else k.count("num_columns|width|n", columns)
     lo, hi = k.var("lo|low|lower", data[e.index, 0]), k.var("hi|high|upper", data[e.index, 0])
     with k.loop("j|c|col", 1, width) as j:
         k.set(lo, wp.min(lo, data[e.index, j]))
         k.set(hi, wp.max(hi, data[e.index, j]))
-    rank = k.let("rank|target|want", (width - 1) // 2 if p.chance(0.5) else k.count("k_index|order|rank_wanted", p.pick(2, 5, 9)))
+    rank = k.let(
+        "rank|target|want",
+        (width - 1) // 2
+        if p.chance(0.5)
+        else k.count("k_index|order|rank_wanted", p.pick(2, 5, 9)),
+    )
     steps = k.var("it|rounds|step", 0)
     limit = k.count("max_iters|num_rounds|iterations", p.pick(16, 20, 24))
     tolerance = k.param("tolerance|eps|resolution", 0.0005, 0.01) if p.chance(0.5) else None
-    with k.repeat(steps < limit if tolerance is None else all_of(hi - lo > tolerance, steps < limit)):
+    with k.repeat(
+        steps < limit if tolerance is None else all_of(hi - lo > tolerance, steps < limit)
+    ):
         mid = k.let("mid|pivot|guess", 0.5 * (lo + hi))
         below = k.var("below|count|n_below", 0)
-        with k.loop("j|c|col", width) as j:
-            with k.when(data[e.index, j] <= mid):
-                k.aug(below, "+", 1)
+        with k.loop("j|c|col", width) as j, k.when(data[e.index, j] <= mid):
+            k.aug(below, "+", 1)
         with k.when(below > rank):
             k.set(hi, mid)
         with k.otherwise():
@@ -423,12 +629,21 @@ def encode_runs(p: ProgramBuilder) -> None:
     k.options["enable_backward"] = False
     e = Entities(k, "row", count=rows, index="row|tid|r")
     t = p.pick(T.I32, T.U8, T.I32)
+    e.guard()
     labels = Table(e, "labels|codes|mask_rows", t, (rows, columns), R.integers(0, p.pick(2, 3)))
     size = labels.extent(1) if p.chance(0.5) else k.count("num_columns|width", columns)
-    values = Table(e, "run_values|symbols", t, (rows, columns), role="out") if p.chance(0.7) else None
+    values = (
+        Table(e, "run_values|symbols", t, (rows, columns), role="out") if p.chance(0.7) else None
+    )
     lengths = Table(e, "run_lengths|lengths", T.I32, (rows, columns), role="out")
-    begins = Table(e, "run_starts|begins", T.I32, (rows, columns), role="out") if p.chance(0.4) else None
-    number, start, longest = k.var("runs|run_id|n_runs", 0), k.var("start|run_start|first", 0), k.var("longest|best_len|top", 0)
+    begins = (
+        Table(e, "run_starts|begins", T.I32, (rows, columns), role="out") if p.chance(0.4) else None
+    )
+    number, start, longest = (
+        k.var("runs|run_id|n_runs", 0),
+        k.var("start|run_start|first", 0),
+        k.var("longest|best_len|top", 0),
+    )
     with k.repeat(start < size):
         end = k.var("end|cursor|stop", start + 1)
         with k.repeat(end < size):
@@ -440,7 +655,12 @@ def encode_runs(p: ProgramBuilder) -> None:
         lengths.store(end - start, e.index, number)
         if begins is not None:
             begins.store(start, e.index, number)
-        k.set(longest, wp.max(longest, end - start) if p.chance(0.5) else choose(end - start > longest, end - start, longest))
+        k.set(
+            longest,
+            wp.max(longest, end - start)
+            if p.chance(0.5)
+            else choose(end - start > longest, end - start, longest),
+        )
         k.aug(number, "+", 1)
         k.set(start, end)
     e.out("num_runs|run_counts", T.I32).store(number)

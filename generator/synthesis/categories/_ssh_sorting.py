@@ -5,6 +5,7 @@ from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import cast, construct, wp
+from generator.synthesis.categories._ssh_values import item_value
 from generator.synthesis.categories._tables import Table
 from generator.synthesis.entities import Entities, Field
 from generator.synthesis.logic import all_of, any_of, choose
@@ -34,7 +35,14 @@ def _payload(p: ProgramBuilder, e: Entities) -> list[Field]:
     return payload
 
 
-def _swap(p: ProgramBuilder, k: KernelBuilder, fields: list[Field], a: Expr, b: Expr, loaded: tuple[Expr, Expr] | None) -> None:
+def _swap(
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    fields: list[Field],
+    a: Expr,
+    b: Expr,
+    loaded: tuple[Expr, Expr] | None,
+) -> None:
     for number, f in enumerate(fields):
         if number == 0 and loaded:
             k.set(f[a], loaded[1])
@@ -51,7 +59,11 @@ def bitonic(p: ProgramBuilder) -> None:
     halved = p.chance(0.45)
     k = p.kernel_builder(
         "bitonic_step|bitonic_pass|compare_exchange|bitonic_merge_step|sort_step",
-        p.pick("One pass of a bitonic sorting network.", "Compare-exchange at distance `stride`.", "Every thread looks after one pair."),
+        p.pick(
+            "One pass of a bitonic sorting network.",
+            "Compare-exchange at distance `stride`.",
+            "Every thread looks after one pair.",
+        ),
     )
     k.options["enable_backward"] = False
     e = Entities(k, "pair" if halved else "key", count=n // 2 if halved else n, index="tid|i|t")
@@ -59,7 +71,11 @@ def bitonic(p: ProgramBuilder) -> None:
     stride = k.count("stride|j_stage|distance", p.pick(1, 2, 4))
     t = key_type(p)
     keys = Table(e, "keys|sort_keys|data", t, (n,), key_fill(t), "inout")
-    extra = [Table(e, "values|payload|indices", T.I32, (n,), R.permutation(), "inout")] if p.chance(0.55) else []
+    extra = (
+        [Table(e, "values|payload|indices", T.I32, (n,), R.permutation(), "inout")]
+        if p.chance(0.55)
+        else []
+    )
     if halved:
         low = k.let("low|i|left", (e.index // stride) * (stride * 2) + e.index % stride)
         high = k.let("high|partner|right", low + stride)
@@ -69,15 +85,30 @@ def bitonic(p: ProgramBuilder) -> None:
             with k.when(high <= low):
                 k.ret()
         else:
-            with k.when(any_of(high < low, high >= (e.count() if p.chance(0.5) else keys.extent()))):
+            with k.when(
+                any_of(high < low, high >= (e.count() if p.chance(0.5) else keys.extent()))
+            ):
                 k.ret()
     ascending = k.let("ascending|up|direction", (low & size) == 0)
     a, b = k.let("a|key_a|x", keys[low]), k.let("b|key_b|y", keys[high])
     _exchange_when(p, k, a, b, ascending, [keys, *extra], low, high)
 
 
-def _exchange_when(p: ProgramBuilder, k: KernelBuilder, a: Expr, b: Expr, ascending: Expr, tables: list[Table], low: Expr, high: Expr) -> None:
-    form = p.pick("equal", "or", "branches", "minmax") if len(tables) == 1 else p.pick("equal", "or", "branches")
+def _exchange_when(
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    a: Expr,
+    b: Expr,
+    ascending: Expr,
+    tables: list[Table],
+    low: Expr,
+    high: Expr,
+) -> None:
+    form = (
+        p.pick("equal", "or", "branches", "minmax")
+        if len(tables) == 1
+        else p.pick("equal", "or", "branches")
+    )
 
     def swap() -> None:
         k.set(tables[0][low], b)
@@ -88,14 +119,25 @@ def _exchange_when(p: ProgramBuilder, k: KernelBuilder, a: Expr, b: Expr, ascend
             k.set(table[high], held)
 
     if form == "minmax":
-        small, large = k.let("lo|small|lo_key", wp.min(a, b)), k.let("hi|large|hi_key", wp.max(a, b))
-        k.set(tables[0][low], choose(ascending, small, large) if p.chance(0.5) else wp.where(ascending, small, large))
-        k.set(tables[0][high], choose(ascending, large, small) if p.chance(0.5) else wp.where(ascending, large, small))
+        small, large = (
+            k.let("lo|small|lo_key", wp.min(a, b)),
+            k.let("hi|large|hi_key", wp.max(a, b)),
+        )
+        k.set(
+            tables[0][low],
+            choose(ascending, small, large) if p.chance(0.5) else wp.where(ascending, small, large),
+        )
+        k.set(
+            tables[0][high],
+            choose(ascending, large, small) if p.chance(0.5) else wp.where(ascending, large, small),
+        )
     elif form == "equal":
         with k.when((a > b) == ascending):
             swap()
     elif form == "or":
-        with k.when(any_of(all_of(ascending, a > b), all_of(N.Unary("not", ascending, T.BOOL), a < b))):
+        with k.when(
+            any_of(all_of(ascending, a > b), all_of(N.Unary("not", ascending, T.BOOL), a < b))
+        ):
             swap()
     else:
         exchange = k.var("exchange|do_swap|swap", N.literal(False, T.BOOL))
@@ -112,14 +154,20 @@ def odd_even(p: ProgramBuilder) -> None:
     n = p.pick(50, 64, 99, 128)
     k = p.kernel_builder(
         "odd_even_step|transposition_phase|odd_even_sort_pass|brick_sort_step",
-        p.pick("Odd-even transposition, one phase.", "Compare and swap neighbours of one parity.", ""),
+        p.pick(
+            "Odd-even transposition, one phase.", "Compare and swap neighbours of one parity.", ""
+        ),
     )
     k.options["enable_backward"] = False
     e = Entities(k, "pair", count=n // 2, index="tid|pair|t")
     phase = k.scalar("phase|parity|step", T.I32, p.pick(0, 1))
     t = key_type(p)
     keys = Table(e, "keys|data|values", t, (n,), key_fill(t), "inout")
-    extra = [Table(e, f"{h}|{h}_in", d, (n,), f, "inout") for h, d, f in (("ids", T.I32, R.permutation()), ("weights", T.F32, R.uniform(0.0, 1.0))) if p.chance(0.4)]
+    extra = [
+        Table(e, f"{h}|{h}_in", d, (n,), f, "inout")
+        for h, d, f in (("ids", T.I32, R.permutation()), ("weights", T.F32, R.uniform(0.0, 1.0)))
+        if p.chance(0.4)
+    ]
     i = k.let("i|left|first", 2 * e.index + (phase % 2 if p.chance(0.3) else phase))
     with k.when(i + 1 >= (keys.extent() if p.chance(0.5) else k.count("num_keys|n|count", n))):
         k.ret()
@@ -140,19 +188,31 @@ def rank_sort(p: ProgramBuilder) -> None:
     """Position of each key by counting those before it, then a scatter."""
     k = p.kernel_builder(
         "rank_sort|counting_rank|compute_ranks|sort_by_rank|stable_rank|rank_keys",
-        p.pick("Rank of every key by comparison with all others.", "Stable rank sort for short arrays.", ""),
+        p.pick(
+            "Rank of every key by comparison with all others.",
+            "Stable rank sort for short arrays.",
+            "",
+        ),
     )
     e = Entities(k, "key", count=p.pick(48, 64, 100), index="i|tid")
     t = key_type(p)
-    keys = e.field("keys|data|scores", t, key_fill(t, 60))
-    own = keys.read("key|mine|key_i")
+    derived = item_value(p, e, 1.0) if p.chance(0.5) else None
+    if derived is None:
+        keys = e.field("keys|data|scores", t, key_fill(t, 60))
+    else:
+        t = T.F32
+    read = derived or (lambda j: keys.own if j is None else keys[j])
+    e.guard()
+    own = k.let("key|mine|key_i", read(None))
     rank = k.var("rank|position|smaller", 0)
-    segment = e.field("segment_ids|groups|bucket", T.I32, R.integers(0, 4)) if p.chance(0.3) else None
+    segment = (
+        e.field("segment_ids|groups|bucket", T.I32, R.integers(0, 4)) if p.chance(0.3) else None
+    )
     with k.loop("j|other", e.count()) as j:
         if segment is not None:
             with k.when(segment[j] != segment.own):
                 k.cont()
-        _count_before(p, k, own, keys[j], e.index, j, rank)
+        _count_before(p, k, own, read(j), e.index, j, rank)
     if segment is not None or p.chance(0.4):
         e.out("ranks|rank_out|order", T.I32).store(rank)
     else:
@@ -161,7 +221,9 @@ def rank_sort(p: ProgramBuilder) -> None:
             e.out("sorted_indices|argsort|perm", T.I32).store(e.index, rank)
 
 
-def _count_before(p: ProgramBuilder, k: KernelBuilder, own: Expr, other: Expr, i: Expr, j: Expr, rank: Name) -> None:
+def _count_before(
+    p: ProgramBuilder, k: KernelBuilder, own: Expr, other: Expr, i: Expr, j: Expr, rank: Name
+) -> None:
     other = k.let("key_j|theirs|q", other)
     before = any_of(other < own, all_of(other == own, j < i))
     match p.pick("if", "ternary", "split"):
@@ -197,7 +259,9 @@ def binary_search(p: ProgramBuilder, t: T.Scalar, array: T.Array, upper: bool) -
     params: dict[str, T.Type] = {"data|array|sorted_keys": array}
     if not whole:
         params |= {"begin|start": T.I32, "end|stop": T.I32}
-    hint = "upper_bound|count_not_above" if upper else "lower_bound_of|find_first|count_below|bisect"
+    hint = (
+        "upper_bound|count_not_above" if upper else "lower_bound_of|find_first|count_below|bisect"
+    )
     doc = p.pick("", f"First index whose key is {'above' if upper else 'not below'} the value.")
     return p.func(hint, params | {"value|key|target": t}, body, doc)
 
@@ -215,7 +279,11 @@ def merge(p: ProgramBuilder) -> None:
     fill = R.ascending(0.0, 500.0)
     k = p.kernel_builder(
         "merge_runs|merge_sorted|merge_by_rank|parallel_merge",
-        p.pick("Merge two sorted arrays by ranking each element in the other.", "Parallel merge of sorted runs.", ""),
+        p.pick(
+            "Merge two sorted arrays by ranking each element in the other.",
+            "Parallel merge of sorted runs.",
+            "",
+        ),
     )
     k.options["enable_backward"] = False
     k.launch_dim = (n + m,)
@@ -237,7 +305,17 @@ def merge(p: ProgramBuilder) -> None:
     _merge_right(k, tid, size, high, a, b, merged, source, k.otherwise())
 
 
-def _merge_right(k: KernelBuilder, tid: Expr, size: Expr, high: UserFunction, a: Expr, b: Expr, merged: Expr, source: Expr | None, block) -> None:  # type: ignore[no-untyped-def]
+def _merge_right(
+    k: KernelBuilder,
+    tid: Expr,
+    size: Expr,
+    high: UserFunction,
+    a: Expr,
+    b: Expr,
+    merged: Expr,
+    source: Expr | None,
+    block,
+) -> None:  # type: ignore[no-untyped-def]
     if block is not None:
         with block:
             _merge_right(k, tid, size, high, a, b, merged, source, None)
@@ -251,28 +329,51 @@ def _merge_right(k: KernelBuilder, tid: Expr, size: Expr, high: UserFunction, a:
 
 def top_k(p: ProgramBuilder) -> None:
     """The k smallest or largest entries of every row, by insertion into a short sorted list."""
-    rows, columns, count = p.pick(32, 48, 64), p.pick(24, 32, 48), p.pick(3, 4, 5, 8)
-    largest, vector = p.chance(0.45), p.chance(0.3)
+    count = p.pick(3, 4, 5, 8)
+    largest, vector = p.chance(0.4), p.chance(0.35)
     k = p.kernel_builder(
-        "top_k|k_smallest|k_nearest|select_top_k|row_top_k|insert_candidates",
-        p.pick("Keep the k best entries of every row.", "Insertion into a short sorted list.", "k nearest by brute force."),
+        "top_k|k_smallest|k_nearest|select_top_k|row_top_k|insert_candidates|knn_brute_force",
+        p.pick(
+            "Keep the k best entries of every row.",
+            "Insertion into a short sorted list.",
+            "k nearest by brute force.",
+        ),
     )
     k.options["enable_backward"] = False
-    k.launch_dim = (rows,)
-    row = k.let("row|i|tid", wp.tid())
-    metric, width = _candidates(p, k, rows, columns)
+    e = Entities(k, "row", count=p.pick(32, 48, 64), index="row|i|tid")
+    e.guard()
+    metric, width = _candidates(p, k, e)
     bad = -1.0e9 if largest else 1.0e9
     if vector:
         best: Expr = k.var("best|top|kept", construct(T.Vec(count), bad))
         best_at: Expr = k.var("best_idx|arg|kept_idx", construct(T.Vec(count, T.I32), -1))
         slots, ids = (lambda s: best[s]), (lambda s: best_at[s])
     else:
-        values, index = k.out("top_values|distances|best", T.F32, (rows, count), R.constant(bad)), k.out("top_indices|neighbors|best_idx", T.I32, (rows, count), R.constant(-1))
-        slots, ids = (lambda s: values[row, s]), (lambda s: index[row, s])
+        values = Table(
+            e, "top_values|distances|best", T.F32, (e.n, count), R.constant(bad), "inout"
+        )
+        index = Table(
+            e, "top_indices|neighbors|best_idx", T.I32, (e.n, count), R.constant(-1), "inout"
+        )
+        slots, ids = (lambda s: values[e.index, s]), (lambda s: index[e.index, s])
     with k.loop("j|candidate|col", width) as j:
-        d = metric(row, j)
+        d = metric(j)
         with k.when(d <= slots(count - 1) if largest else d >= slots(count - 1)):
             k.cont()
+        _insert(p, k, slots, ids, d, j, count, largest)
+    if vector:
+        e.out("top_values|best_values|nearest_dist", T.Vec(count)).store(best)
+        e.out("top_indices|nearest|neighbors", T.Vec(count, T.I32)).store(best_at)
+    if p.chance(0.4):
+        e.out("kth_value|cutoff_out|radius_out", T.F32).store(slots(count - 1))
+    if p.chance(0.35):
+        _vote(p, k, e, slots, ids, count, width, bad)
+
+
+def _insert(
+    p: ProgramBuilder, k: KernelBuilder, slots, ids, d: Expr, j: Expr, count: int, largest: bool
+) -> None:  # type: ignore[no-untyped-def]
+    if p.chance(0.6):
         at = k.var("slot|pos|s", count - 1)
         before = slots(at - 1) < d if largest else slots(at - 1) > d
         with k.repeat(all_of(at > 0, before)):
@@ -281,26 +382,119 @@ def top_k(p: ProgramBuilder) -> None:
             k.aug(at, "-", 1)
         k.set(slots(at), d)
         k.set(ids(at), j)
-    if vector:
-        k.set(k.out("top_values|best_values|nearest_dist", T.Vec(count), (rows,))[row], best)
-        k.set(k.out("top_indices|nearest|neighbors", T.Vec(count, T.I32), (rows,))[row], best_at)
+        return
+    value, who = k.var("value|carry|moving", d), k.var("who|carry_idx|moving_idx", j)
+    with k.loop("s|slot|q", count) as s:
+        with k.when(slots(s) < value if largest else slots(s) > value):
+            held, held_id = (
+                k.let("held|out_value|tmp", slots(s)),
+                k.let("held_idx|out_idx|tmp_idx", ids(s)),
+            )
+            k.set(slots(s), value)
+            k.set(ids(s), who)
+            k.set(value, held)
+            k.set(who, held_id)
 
 
-def _candidates(p: ProgramBuilder, k: KernelBuilder, rows: int, columns: int):  # type: ignore[no-untyped-def]
-    if p.chance(0.5):
-        scores = k.array("scores|distances_in|values", T.F32, (rows, columns), R.uniform(0.0, 10.0))
-        width = scores.dim(1) if p.chance(0.5) else k.count("num_columns|width|num_candidates", columns)
-        return (lambda row, j: k.let("d|score|value", scores[row, j])), width
-    n = p.pick(2, 3)
-    queries = k.array("queries|points|x", T.Vec(n), (rows,), R.uniform(-1.0, 1.0))
-    database = k.array("database|targets|y", T.Vec(n), (columns,), R.uniform(-1.0, 1.0))
-    squared = p.chance(0.5)
+def _vote(
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    e: Entities,
+    slots,
+    ids,
+    count: int,
+    width: Expr,
+    bad: float,
+) -> None:  # type: ignore[no-untyped-def]
+    targets = Table(e, "targets_y|responses|labels_y", T.F32, (64,), R.uniform(-1.0, 1.0))
+    total, norm = k.var("total|weighted|acc", 0.0), k.var("norm|weight_sum|mass", 0.0)
+    with k.loop("s|slot|q", count) as s:
+        with k.when(ids(s) < 0 if p.chance(0.5) else slots(s) == bad):
+            k.brk()
+        w = k.let(
+            "w|weight|alpha",
+            1.0 / (wp.abs(slots(s)) + 0.1) if p.chance(0.5) else wp.exp(-wp.abs(slots(s))),
+        )
+        k.aug(total, "+", w * targets[ids(s)])
+        k.aug(norm, "+", w)
+    with k.when(norm > 0.0):
+        e.out("predictions|interpolated|estimates", T.F32).store(total / norm)
 
-    def metric(row: Expr, j: Expr) -> Expr:
-        difference = database[j] - queries[row]
-        return k.let("d|dist|d2", wp.length_sq(difference) if squared else wp.length(difference))
 
-    return metric, database.dim(0) if p.chance(0.5) else k.count("num_targets|num_points|n", columns)
+def _candidates(p: ProgramBuilder, k: KernelBuilder, e: Entities):  # type: ignore[no-untyped-def]
+    columns = p.pick(24, 32, 48)
+    if p.chance(0.4):
+        scores = Table(e, "scores|distances_in|values", T.F32, (e.n, columns), R.uniform(0.0, 10.0))
+        width = (
+            scores.extent(1)
+            if p.chance(0.5)
+            else k.count("num_columns|width|num_candidates", columns)
+        )
+        masked = (
+            Table(e, "valid|mask|allowed", T.I32, (columns,), R.mask(0.8), shared=True)
+            if p.chance(0.35)
+            else None
+        )
+
+        def entry(j: Expr) -> Expr:
+            if masked is not None:
+                with k.when(masked[j] == 0):
+                    k.cont()
+            return k.let("d|score|value", scores[e.index, j])
+
+        return entry, width
+    n = p.pick(2, 3, 4)
+    query = e.field("queries|points|x", T.Vec(n), R.uniform(-1.0, 1.0)).read("q|query|xi")
+    database = Table(
+        e, "database|targets|y", T.Vec(n), (columns,), R.uniform(-1.0, 1.0), shared=p.chance(0.5)
+    )
+    distance = _distance(p, T.Vec(n))
+    cutoff = k.param("max_radius|cutoff|search_radius", 0.6, 2.0) if p.chance(0.35) else None
+    skip_self = p.chance(0.3)
+
+    def metric(j: Expr) -> Expr:
+        if skip_self:
+            with k.when(j == e.index):
+                k.cont()
+        d = k.let("d|dist|d2", distance(query, database[j]))
+        if cutoff is not None:
+            with k.when(d > cutoff):
+                k.cont()
+        return d
+
+    return metric, database.extent() if p.chance(0.5) else k.count(
+        "num_targets|num_points|n", columns
+    )
+
+
+def _distance(p: ProgramBuilder, t: T.Vec):  # type: ignore[no-untyped-def]
+    """A maker of distances between two vectors, inline or a function."""
+    form = p.pick("euclid", "squared", "manhattan", "cosine", "periodic")
+
+    def value(b: Block, x: Expr, y: Expr) -> Expr:
+        if form == "cosine":
+            return 1.0 - wp.dot(x, y) / (wp.length(x) * wp.length(y) + 1.0e-6)
+        delta = b.let("delta|diff|r", y - x)
+        if form == "manhattan":
+            total = wp.abs(delta[0]) + wp.abs(delta[1])
+            for axis in range(2, t.n):
+                total = total + wp.abs(delta[axis])
+            return total
+        if form == "periodic":
+            size = 2.0
+            wrapped = [delta[a] - size * wp.round(delta[a] / size) for a in range(t.n)]
+            delta = b.let("wrapped|min_image", construct(t, *wrapped))
+        return wp.dot(delta, delta) if form == "squared" else wp.length(delta)
+
+    if p.chance(0.4):
+        block = p.kernel
+        assert block is not None
+        return lambda x, y: value(block, x, y)
+    return p.func(
+        f"{form}_distance|distance_between|metric",
+        {"a|x": t, "b|y": t},
+        lambda b, x, y: b.ret(value(b, x, y)),
+    )
 
 
 def window_order(p: ProgramBuilder) -> None:
@@ -313,13 +507,14 @@ def window_order(p: ProgramBuilder) -> None:
     k.options["enable_backward"] = False
     e = Entities(k, "sample", index="i|tid")
     signal = e.field("signal|samples|src", T.F32, R.normal(0.0, 1.0))
+    e.guard()
     window = k.var("window|buf|sorted_vals", construct(T.Vec(width), 0.0))
     half = width // 2
     with k.loop("s|offset|w", width) as s:
         at = k.let("j|src_idx|pos", wp.clamp(e.index + s - half, 0, e.count() - 1))
         k.set(window[s], signal[at])
     _insertion(p, k, window, width)
-    middle = k.let("median|med|rank_value", window[p.pick(half, half, half, 0, width - 1)])
+    middle = _window_value(p, k, window, width)
     out = e.out("filtered|dst|signal_out", T.F32)
     match p.pick("plain", "despike", "blend"):
         case "plain":
@@ -335,6 +530,31 @@ def window_order(p: ProgramBuilder) -> None:
         case "blend":
             mix = k.param("strength|mix|alpha", 0.2, 1.0)
             out.store(signal.own * (1.0 - mix) + middle * mix)
+
+
+def _window_value(p: ProgramBuilder, k: KernelBuilder, window: Name, width: int) -> Expr:
+    half = width // 2
+    match (
+        p.pick("median", "median", "extreme", "trimmed", "midrange", "tercile")
+        if width > 3
+        else "median"
+    ):
+        case "extreme":
+            return k.let("extreme|edge_value", window[p.pick(0, width - 1)])
+        case "trimmed":
+            cut = 1
+            total = k.var("total|kept_sum|acc", 0.0)
+            with k.loop("q|kept|m", cut, width - cut) as q:
+                k.aug(total, "+", window[q])
+            return k.let("trimmed|trimmed_mean|robust", total / float(width - 2 * cut))
+        case "midrange":
+            return k.let("midrange|centre", 0.5 * (window[1] + window[width - 2]))
+        case "tercile":
+            return k.let(
+                "smoothed|hodges|tri_mean",
+                0.25 * (window[half - 1] + window[half + 1]) + 0.5 * window[half],
+            )
+    return k.let("median|med|rank_value", window[half])
 
 
 def _insertion(p: ProgramBuilder, k: KernelBuilder, window: Name, width: int) -> None:
@@ -360,4 +580,6 @@ def digit_of(p: ProgramBuilder, t: T.Scalar, bits: int) -> UserFunction:
     def body(b: Block, key: Expr, shift: Expr) -> None:
         b.ret(cast(T.I32, (key >> shift) & ((1 << bits) - 1)))
 
-    return p.func("digit|extract_digit|radix_digit|get_digit", {"key|value": t, "shift|bit": t}, body)
+    return p.func(
+        "digit|extract_digit|radix_digit|get_digit", {"key|value": t, "shift|bit": t}, body
+    )

@@ -1,4 +1,5 @@
-"""Stages that a force kernel may add to its own: confinement, obstacles, body forces, limits, integration, diagnostics."""
+"""Stages that a force kernel may add to its own: confinement, obstacles, body forces, limits, integration,
+diagnostics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +40,9 @@ def gravity(m: Motion) -> None:
     """A uniform body force."""
     up = m.p.pick([0.0, -9.81, 0.0], [0.0, 0.0, -9.81]) if m.vec.n == 3 else [0.0, -9.81]
     g = m.e.world_vector("gravity|g|body_force", up, m.vec)
-    m.k.aug(m.force, "+", g if m.p.chance(0.5) else g * m.e.property("mass|m|particle_mass", 0.5, 2.0))
+    m.k.aug(
+        m.force, "+", g if m.p.chance(0.5) else g * m.e.property("mass|m|particle_mass", 0.5, 2.0)
+    )
 
 
 def drag(m: Motion) -> None:
@@ -82,7 +85,10 @@ def ground(m: Motion) -> None:
     p, k = m.p, m.k
     up = "z" if m.vec.n == 3 and p.chance(0.4) else "y"
     height = k.param("ground_height|floor_y|ground_level", 0.05 * m.extent, 0.3 * m.extent)
-    ke, kd = k.param("ground_ke|ground_stiffness", 100.0, 2000.0), k.param("ground_kd|ground_damping", 0.5, 10.0)
+    ke, kd = (
+        k.param("ground_ke|ground_stiffness", 100.0, 2000.0),
+        k.param("ground_kd|ground_damping", 0.5, 10.0),
+    )
     depth = k.let("depth|pen|c_ground", height - m.x.field(up))
     v = m.v()
     with k.when(depth > 0.0):
@@ -98,13 +104,19 @@ def ground(m: Motion) -> None:
 def obstacle(m: Motion) -> None:
     """A repelling sphere."""
     p, k = m.p, m.k
-    center = k.quantity("obstacle_center|sphere_pos|collider_center", m.vec, [round(0.5 * m.extent, 3)] * m.vec.n)
-    radius = k.param("obstacle_radius|sphere_radius|collider_radius", 0.1 * m.extent, 0.4 * m.extent)
+    center = k.quantity(
+        "obstacle_center|sphere_pos|collider_center", m.vec, [round(0.5 * m.extent, 3)] * m.vec.n
+    )
+    radius = k.param(
+        "obstacle_radius|sphere_radius|collider_radius", 0.1 * m.extent, 0.4 * m.extent
+    )
     ke = k.param("obstacle_ke|contact_stiffness|collider_stiffness", 100.0, 2000.0)
     to = k.let("from_center|rel_c|dc", m.x - center)
     dist = k.let("dist_c|len_c|rc", wp.length(to))
     with k.when(all_of(dist < radius, dist > 0.0) if p.chance(0.6) else dist < radius):
-        n = k.let("nc|normal_c|out_dir", to / wp.max(dist, 1.0e-6) if p.chance(0.5) else wp.normalize(to))
+        n = k.let(
+            "nc|normal_c|out_dir", to / wp.max(dist, 1.0e-6) if p.chance(0.5) else wp.normalize(to)
+        )
         k.aug(m.force, "+", n * (ke * (radius - dist)))
         if p.chance(0.4):
             kd = k.param("obstacle_kd|contact_damping", 0.5, 10.0)
@@ -115,10 +127,22 @@ def spots(m: Motion) -> None:
     """Fixed points that attract or repel with a soft core."""
     p, k = m.p, m.k
     count = p.pick(4, 6, 8, 12)
-    points = k.array("anchors|emitters|fixed_points|poles|static_sources", m.vec, (count,), R.uniform(0.0, m.extent))
-    strength = k.array("pole_strength|source_strength|weights|charges_ext", m.p.real, (count,), R.uniform(-1.0, 1.0))
+    points = k.array(
+        "anchors|emitters|fixed_points|poles|static_sources",
+        m.vec,
+        (count,),
+        R.uniform(0.0, m.extent),
+    )
+    strength = k.array(
+        "pole_strength|source_strength|weights|charges_ext",
+        m.p.real,
+        (count,),
+        R.uniform(-1.0, 1.0),
+    )
     core = k.param("core|softening|soft_radius", 0.02, 0.2)
-    with k.loop("s|a|source", points.dim(0) if p.chance(0.6) else k.count("num_sources|n_anchors", count)) as s:
+    with k.loop(
+        "s|a|source", points.dim(0) if p.chance(0.6) else k.count("num_sources|n_anchors", count)
+    ) as s:
         to = k.let("ds|to_source|rs", points[s] - m.x)
         d2 = k.let("ds2|soft_sq|rs2", wp.dot(to, to) + core * core)
         k.aug(m.force, "+", to * (strength[s] / (d2 * wp.sqrt(d2))))
@@ -126,7 +150,13 @@ def spots(m: Motion) -> None:
 
 def limit(m: Motion) -> None:
     """Bounds the magnitude of the force."""
-    clamp_length(m.p, m.k, m.force, m.k.param("max_force|force_limit|f_max", 20.0, 500.0), "f_len|f_mag|force_norm")
+    clamp_length(
+        m.p,
+        m.k,
+        m.force,
+        m.k.param("max_force|force_limit|f_max", 20.0, 500.0),
+        "f_len|f_mag|force_norm",
+    )
 
 
 def stir(m: Motion) -> None:
@@ -141,7 +171,9 @@ def stir(m: Motion) -> None:
         return construct(x.type, w * w * x.x + 2.0 * w * v.z, 0.0, w * w * x.z - 2.0 * w * v.x)
 
     body = planar if m.vec.n == 2 else spatial
-    doc = p.pick("Centrifugal and Coriolis acceleration.", "Fictitious forces of the rotating frame.", "")
+    doc = p.pick(
+        "Centrifugal and Coriolis acceleration.", "Fictitious forces of the rotating frame.", ""
+    )
     args = {"x|r": m.x, "v|u": m.v(), "w|omega": rate}
     k.aug(m.force, "+", helper(p, k, "rotating_frame|fictitious_force|coriolis", args, body, doc))
 
@@ -155,7 +187,9 @@ _COMMENTS = {
 }  # fmt: skip
 
 
-def add_stages(m: Motion, low: int, high: int, *, leave_out: tuple[Callable[[Motion], None], ...] = ()) -> None:
+def add_stages(
+    m: Motion, low: int, high: int, *, leave_out: tuple[Callable[[Motion], None], ...] = ()
+) -> None:
     """Between `low` and `high` stages in a sensible order."""
     p = m.p
     pool = {s: w for s, w in STAGES.items() if s not in leave_out}
@@ -170,7 +204,7 @@ def add_stages(m: Motion, low: int, high: int, *, leave_out: tuple[Callable[[Mot
 
 def stage_range(p: ProgramBuilder) -> tuple[int, int]:
     """How many stages a program adds: often none, sometimes many."""
-    return p.weighted({(0, 0): 4.5, (1, 1): 2, (2, 2): 1.2, (3, 4): 1.6, (4, 6): 1.2})
+    return p.weighted({(0, 0): 6, (1, 1): 2, (2, 2): 1.2, (3, 4): 0.8, (4, 6): 0.4})
 
 
 def finish(m: Motion, acceleration: bool = False) -> None:
@@ -199,7 +233,9 @@ def _integrate(m: Motion, acceleration: bool) -> None:
     speed_cap = k.param("max_velocity|v_max|speed_cap", 2.0, 20.0) if p.chance(0.3) else None
     if speed_cap is not None:
         speed = k.let("speed|v_len", wp.length(v))
-        v = k.let("v_lim|v_clamped|v_bounded", choose(speed > speed_cap, v * (speed_cap / speed), v))
+        v = k.let(
+            "v_lim|v_clamped|v_bounded", choose(speed > speed_cap, v * (speed_cap / speed), v)
+        )
     out_v.store(v)
     if p.chance(0.7):
         e.out("positions_out|x_out|new_positions|x_next", m.vec).store(m.x + v * dt)
@@ -211,10 +247,26 @@ def _diagnose(m: Motion) -> None:
     shape = (e.worlds or 1,)
     match p.pick("peak", "power", "count"):
         case "peak":
-            k.do(wp.atomic_max(k.out("max_force_out|peak_force|f_peak", p.real, shape), where, wp.length(m.force)))
+            k.do(
+                wp.atomic_max(
+                    k.out("max_force_out|peak_force|f_peak", p.real, shape),
+                    where,
+                    wp.length(m.force),
+                )
+            )
         case "power":
-            k.do(wp.atomic_add(k.out("power|work_rate|total_power", p.real, shape), where, wp.dot(m.force, m.v())))
+            k.do(
+                wp.atomic_add(
+                    k.out("power|work_rate|total_power", p.real, shape),
+                    where,
+                    wp.dot(m.force, m.v()),
+                )
+            )
         case "count":
             threshold = k.param("load_threshold|f_threshold|alarm_force", 0.5, 20.0)
             with k.when(wp.length(m.force) > threshold):
-                k.do(wp.atomic_add(k.out("overloaded|num_loaded|loaded_count", T.I32, shape), where, 1))
+                k.do(
+                    wp.atomic_add(
+                        k.out("overloaded|num_loaded|loaded_count", T.I32, shape), where, 1
+                    )
+                )

@@ -22,13 +22,18 @@ def reader(p: ProgramBuilder, g: Grid, f: GridField, chance: float = 0.25) -> Re
     lead = () if g.batch_index is None else (g.batch_index,)
 
     def read(*offset: int) -> Expr:
-        where = [i if s == 0 else i + s if s > 0 else i - abs(s) for i, s in zip(g.index, offset, strict=True)]
+        where = [
+            i if s == 0 else i + s if s > 0 else i - abs(s)
+            for i, s in zip(g.index, offset, strict=True)
+        ]
         return fetch(f.array, *lead, *where)
 
     return read
 
 
-def neighbour_values(p: ProgramBuilder, g: Grid, f: GridField, stem: str = "u") -> list[tuple[Expr, Expr]]:
+def neighbour_values(
+    p: ProgramBuilder, g: Grid, f: GridField, stem: str = "u"
+) -> list[tuple[Expr, Expr]]:
     """Values behind and ahead along each axis, as locals or as plain reads."""
     k, read = g.k, reader(p, g, f)
     if p.chance(0.35):
@@ -40,16 +45,26 @@ def neighbour_values(p: ProgramBuilder, g: Grid, f: GridField, stem: str = "u") 
         sides = []
         for s, word in zip((-1, 1), compass[a] if len(g.shape) == 2 else ("m", "p"), strict=True):
             value = read(*along(g, a, s))
-            hint = f"{stem}_{word}|{stem}{word}" if len(g.shape) == 2 else f"{stem}_{letter(g, a)}{word}"
+            hint = (
+                f"{stem}_{word}|{stem}{word}"
+                if len(g.shape) == 2
+                else f"{stem}_{letter(g, a)}{word}"
+            )
             sides.append(k.let(hint, value) if named else value)
         pairs.append((sides[0], sides[1]))
     return pairs
 
 
-def laplacian(p: ProgramBuilder, g: Grid, f: GridField, centre: Expr, inv: list[Expr], stem: str = "u") -> Expr:
+def laplacian(
+    p: ProgramBuilder, g: Grid, f: GridField, centre: Expr, inv: list[Expr], stem: str = "u"
+) -> Expr:
     """The Laplacian of `f` at this cell; `inv` holds 1 / h^2 per axis."""
     same = all(i is inv[0] for i in inv)
-    forms = ["terms", "accumulate", "sum", "sum", "function"] if same else ["terms", "terms", "accumulate"]
+    forms = (
+        ["terms", "accumulate", "sum", "sum", "function"]
+        if same
+        else ["terms", "terms", "accumulate"]
+    )
     if same and len(inv) == 2 and p.chance(0.25):
         forms = ["nine", "loop"]
     return _LAPLACIANS[p.pick(*forms)](p, g, f, centre, inv, stem)
@@ -60,7 +75,9 @@ def _terms(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, inv: list[Expr], s
     parts = []
     for a, (low, high) in enumerate(neighbour_values(p, g, f, stem)):
         x = letter(g, a)
-        parts.append(k.let(f"{stem}_{x}{x}|d2{stem}_d{x}2|lap_{x}", (high - 2.0 * c + low) * inv[a]))
+        parts.append(
+            k.let(f"{stem}_{x}{x}|d2{stem}_d{x}2|lap_{x}", (high - 2.0 * c + low) * inv[a])
+        )
     total = parts[0] + parts[1] if len(parts) == 2 else parts[0] + parts[1] + parts[2]
     return k.let("lap|laplacian|lap_u|diffusion", total) if p.chance(0.6) else total
 
@@ -75,7 +92,9 @@ def _sum(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, inv: list[Expr], ste
     return g.k.let("lap|laplacian|lap_u", (total - float(2 * len(inv)) * c) * inv[0])
 
 
-def _accumulate(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, inv: list[Expr], stem: str) -> Expr:
+def _accumulate(
+    p: ProgramBuilder, g: Grid, f: GridField, c: Expr, inv: list[Expr], stem: str
+) -> Expr:
     k, read = g.k, reader(p, g, f)
     lap = k.var("lap|laplacian|acc", 0.0, p.real)
     for a in range(len(inv)):
@@ -107,15 +126,26 @@ def _loop(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, inv: list[Expr], st
                 with k.when((wp.abs(di) + wp.abs(dj)) == 1):
                     k.aug(lap, "+", (f.at(a, b) - c) * inv[0])
             else:
-                weight = k.let("weight|w", choose((di * dj) == 0, lift(0.5, p.real), lift(0.25, p.real)))
+                weight = k.let(
+                    "weight|w", choose((di * dj) == 0, lift(0.5, p.real), lift(0.25, p.real))
+                )
                 k.aug(lap, "+", weight * (f.at(a, b) - c) * inv[0])
     return lap
 
 
-def _function(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, inv: list[Expr], stem: str) -> Expr:
+def _function(
+    p: ProgramBuilder, g: Grid, f: GridField, c: Expr, inv: list[Expr], stem: str
+) -> Expr:
     pairs = neighbour_values(p, g, f, stem)
     values = [v for pair in pairs for v in pair]
-    names = ["west|left|a", "east|right|b", "south|down|d", "north|up|e", "back|bottom", "front|top"]
+    names = [
+        "west|left|a",
+        "east|right|b",
+        "south|down|d",
+        "north|up|e",
+        "back|bottom",
+        "front|top",
+    ]
 
     def body(b: Block, centre: Expr, scale: Expr, *around: Expr) -> Expr:
         total = around[0]
@@ -123,11 +153,15 @@ def _function(p: ProgramBuilder, g: Grid, f: GridField, c: Expr, inv: list[Expr]
             total = total + value
         return (total - float(len(around)) * centre) * scale
 
-    args = {"c|center|u": c, "inv_h2|scale|inv_dx2": inv[0]} | dict(zip(names, values, strict=False))
+    args = {"c|center|u": c, "inv_h2|scale|inv_dx2": inv[0]} | dict(
+        zip(names, values, strict=False)
+    )
     return piece(
         p,
         g.k,
-        "laplacian|laplace|discrete_laplacian|five_point" if len(inv) == 2 else "laplacian|seven_point",
+        "laplacian|laplace|discrete_laplacian|five_point"
+        if len(inv) == 2
+        else "laplacian|seven_point",
         args,
         body,
         probability=0.75,
@@ -139,7 +173,9 @@ _LAPLACIANS = {
 }  # fmt: skip
 
 
-def central_gradient(p: ProgramBuilder, g: Grid, f: GridField, h: list[Expr], stem: str = "u") -> list[Expr]:
+def central_gradient(
+    p: ProgramBuilder, g: Grid, f: GridField, h: list[Expr], stem: str = "u"
+) -> list[Expr]:
     """Central first differences along each axis, as locals."""
     pairs = neighbour_values(p, g, f, stem)
     out = []

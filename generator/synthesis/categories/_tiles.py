@@ -1,17 +1,16 @@
 """Tile programs: sizes known at compile time, launches over tiles, and typed calls of tile builtins."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from generator.synthesis import recipes as R
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
-from generator.synthesis.block import Block
-from generator.synthesis.builtins import construct, tile, wp
+from generator.synthesis.builtins import tile, wp
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr, Name
 
-_FUNCTION = T.Opaque("function")
+_FUNCTION = T.Opaque("Function")
 
 
 @dataclass(frozen=True)
@@ -45,29 +44,65 @@ class Tiling:
         """An extent written as a number wherever it occurs."""
         return Dim(value, N.literal(value, T.I32))
 
-    def launch(self, hints: list[str], counts: tuple[int, ...], lane: bool = False) -> list[Expr]:
+    def launch(
+        self, hints: list[str], counts: tuple[int, ...], lane: bool = False, guarded: bool = True
+    ) -> list[Expr]:
         """Launches one block per tile; returns the tile indices."""
-        k = self.k
-        k.launch_dim, k.block_dim = counts, self.p.pick(32, 64, 64, 128, 128, 256)
+        k, p = self.k, self.p
+        k.launch_dim, k.block_dim = counts, p.pick(32, 64, 64, 128, 128, 256)
+        order = (
+            p.weighted({"": 70, "mask": 10, "count": 9, "list": 8, "swap": 3}) if guarded else ""
+        )
         words = [*hints, *(["lane|thread|t|tid_in_block"] if lane else [])]
+        if order == "list":
+            words[0] = "slot|entry|work_item|task"
         if len(words) == 1:
-            return [k.let(hints[0], wp.tid())]
-        names = k.unpack(words, N.Call("wp.tid", (), (), T.TupleType((T.I32,) * len(words))))
+            names: list[Expr] = [k.let(words[0], wp.tid())]
+        else:
+            names = list(
+                k.unpack(words, N.Call("wp.tid", (), (), T.TupleType((T.I32,) * len(words))))
+            )
         if lane:
             self.lane = names[-1]
-        return list(names[: len(hints)])
+        return [self._guarded(order, hints[0], names[0], counts), *names[1 : len(hints)]]
+
+    def _guarded(self, order: str, hint: str, index: Expr, counts: tuple[int, ...]) -> Expr:
+        """Ways in which a block finds out whether, and on what, it works; the same for all its lanes."""
+        k, n = self.k, counts[0]
+        if order == "mask":
+            flags = k.array("active|enabled|dirty|mask", T.I32, (n,), R.mask(0.75))
+            with k.when(flags[index] == 0):
+                k.ret()
+        elif order == "count":
+            k.launch_dim = (n + self.p.pick(1, 2), *counts[1:])
+            with k.when(index >= k.scalar("num_tiles|num_blocks|n_work|count", T.I32, n)):
+                k.ret()
+        elif order == "list":
+            return k.let(
+                hint,
+                k.array("work_list|order|schedule|active_ids", T.I32, (n,), R.permutation())[index],
+            )
+        elif order == "swap":
+            return k.let(f"rev_{hint.split('|')[0]}|{hint.split('|')[0]}r", n - 1 - index)
+        return index
 
     # --- memory -----------------------------------------------------------------------------------
 
     def load(
-        self, array: Expr, shape: list[Dim], offset: list[Any] | None = None, shared: bool | None = None
+        self,
+        array: Expr,
+        shape: list[Dim],
+        offset: list[Any] | None = None,
+        shared: bool | None = None,
     ) -> Expr:
         """``wp.tile_load``."""
         assert isinstance(array.type, T.Array)
         kwargs: dict[str, Any] = {}
         if self.shared if shared is None else shared:
             kwargs["storage"] = "shared"
-        return self._move("tile_load", T.Tile(array.type.dtype, _values(shape)), [array], shape, offset, kwargs)
+        return self._move(
+            "tile_load", T.Tile(array.type.dtype, _values(shape)), [array], shape, offset, kwargs
+        )
 
     def store(self, array: Expr, value: Expr, offset: list[Any] | None = None) -> None:
         """``wp.tile_store``."""
@@ -87,7 +122,9 @@ class Tiling:
 
     # --- makers -----------------------------------------------------------------------------------
 
-    def zeros(self, shape: list[Dim], dtype: T.Type, shared: bool = False, name: str = "tile_zeros") -> Expr:
+    def zeros(
+        self, shape: list[Dim], dtype: T.Type, shared: bool = False, name: str = "tile_zeros"
+    ) -> Expr:
         """``wp.tile_zeros``, or ``tile_ones`` and ``tile_empty`` by name."""
         kwargs: dict[str, Any] = {"shape": _extent(shape), "dtype": dtype}
         if shared:
@@ -114,7 +151,10 @@ class Tiling:
     def map(self, op: "UserFunction | str", first: Expr, *rest: Expr) -> Expr:
         """``wp.tile_map`` with a user function or the name of a builtin that keeps the type."""
         assert isinstance(first.type, T.Tile)
-        ref, result = self.as_value(op), op.returns if isinstance(op, UserFunction) else first.type.dtype
+        ref, result = (
+            self.as_value(op),
+            op.returns if isinstance(op, UserFunction) else first.type.dtype,
+        )
         return tile("tile_map", T.Tile(result, first.type.shape), ref, first, *rest)
 
     def reduce(self, op: "UserFunction | str", value: Expr, axis: int | None = None) -> Expr:
@@ -142,13 +182,20 @@ class Tiling:
     def column(self, value: Expr, rows: Dim, cols: Dim) -> Expr:
         """A one-dimensional tile of row values, repeated along the columns."""
         assert isinstance(value.type, T.Tile)
-        tall = tile("tile_reshape", T.Tile(value.type.dtype, (rows.value, 1)), value, shape=(rows.expr, 1))
+        tall = tile(
+            "tile_reshape", T.Tile(value.type.dtype, (rows.value, 1)), value, shape=(rows.expr, 1)
+        )
         return self.broadcast(tall, [rows, cols])
 
     def broadcast(self, value: Expr, shape: list[Dim]) -> Expr:
         """``wp.tile_broadcast``."""
         assert isinstance(value.type, T.Tile)
-        return tile("tile_broadcast", T.Tile(value.type.dtype, _values(shape)), value, shape=_tuple([d.expr for d in shape]))
+        return tile(
+            "tile_broadcast",
+            T.Tile(value.type.dtype, _values(shape)),
+            value,
+            shape=_tuple([d.expr for d in shape]),
+        )
 
     def transpose(self, value: Expr) -> Expr:
         """``wp.tile_transpose``."""
@@ -169,146 +216,3 @@ def _tuple(items: list[Any]) -> Any:
 
 
 # --- element functions ------------------------------------------------------------------------------
-
-Body = Callable[[Block, Expr], Expr]
-
-
-def unary(p: ProgramBuilder) -> UserFunction | str:
-    """An element-wise function of one value: a builtin, or one of the program's own."""
-    if p.chance(0.3):
-        return p.pick("sin", "cos", "tanh", "abs", "floor", "exp", "sign", "atan")
-    name, form = p.pick(*_UNARY.items())
-
-    def body(b: Block, x: Expr) -> None:
-        b.ret(form(p, b, x))
-
-    return p.func(f"{name}|{name}_op|apply_{name}", {"x|v|value|a": p.real}, body)
-
-
-def _relu(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    slope = p.pick(0.0, 0.01, 0.1, 0.2)
-    if p.chance(0.5):
-        return wp.where(x > 0.0, x, x * slope) if slope else wp.max(x, 0.0)
-    with b.when(x > 0.0):
-        b.ret(x)
-    return slope * x if slope else construct(p.real, 0.0)
-
-
-def _silu(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    if p.chance(0.5):
-        return x / (1.0 + wp.exp(-x))
-    gate = b.let("gate|s|sig", 1.0 / (1.0 + wp.exp(-p.pick(1.0, 1.702) * x)))
-    return x * gate
-
-
-def _gelu(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    inner = b.let("inner|u|t", 0.79788456 * (x + 0.044715 * x * x * x))
-    return 0.5 * x * (1.0 + wp.tanh(inner))
-
-
-def _shrink(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    cut = p.pick(0.05, 0.1, 0.25)
-    if p.chance(0.5):
-        return wp.sign(x) * wp.max(wp.abs(x) - cut, 0.0)
-    with b.when(x > cut):
-        b.ret(x - cut)
-    with b.when(x < -cut):
-        b.ret(x + cut)
-    return construct(p.real, 0.0)
-
-
-def _huber(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    delta = p.pick(0.25, 0.5, 1.0)
-    a = b.let("a|mag|absx", wp.abs(x))
-    with b.when(a <= delta):
-        b.ret(0.5 * x * x)
-    return delta * (a - 0.5 * delta)
-
-
-def _bump(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    return wp.exp(-p.pick(0.5, 1.0, 2.0) * x * x) if p.chance(0.5) else 1.0 / (1.0 + p.pick(1.0, 4.0) * x * x)
-
-
-def _signed_log(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    return wp.sign(x) * wp.log(1.0 + wp.abs(x))
-
-
-def _square(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    return x * x
-
-
-def _softplus(p: ProgramBuilder, b: Block, x: Expr) -> Expr:
-    with b.when(x > p.pick(10.0, 20.0)):
-        b.ret(x)
-    return wp.log(1.0 + wp.exp(x))
-
-
-_UNARY: dict[str, Callable[[ProgramBuilder, Block, Expr], Expr]] = {
-    "relu": _relu, "silu": _silu, "gelu": _gelu, "soft_threshold": _shrink, "huber": _huber, "bump": _bump,
-    "signed_log": _signed_log, "square": _square, "softplus": _softplus,
-}  # fmt: skip
-
-
-def binary(p: ProgramBuilder) -> UserFunction | str:
-    """An element-wise function of two values."""
-    if p.chance(0.25):
-        return p.pick("max", "min", "mul", "sub", "add")
-    name, form = p.pick(*_BINARY.items())
-
-    def body(b: Block, x: Expr, y: Expr) -> None:
-        b.ret(form(p, b, x, y))
-
-    return p.func(f"{name}|{name}_op", {"x|a|u": p.real, "y|b|v": p.real}, body)
-
-
-def _squared_difference(p: ProgramBuilder, b: Block, x: Expr, y: Expr) -> Expr:
-    d = b.let("d|diff|e", x - y)
-    return d * d if p.chance(0.6) else 0.5 * d * d
-
-
-def _relative_error(p: ProgramBuilder, b: Block, x: Expr, y: Expr) -> Expr:
-    scale = b.let("scale|s|ref", wp.max(wp.abs(x), wp.abs(y)))
-    return wp.abs(x - y) / (scale + p.pick(1e-6, 1e-3))
-
-
-def _gated(p: ProgramBuilder, b: Block, x: Expr, y: Expr) -> Expr:
-    return x / (1.0 + wp.exp(-y)) if p.chance(0.5) else wp.where(y > 0.0, x * y, x * 0.0)
-
-
-def _blend(p: ProgramBuilder, b: Block, x: Expr, y: Expr) -> Expr:
-    w = p.pick(0.1, 0.25, 0.5, 0.9)
-    return x * w + y * (1.0 - w)
-
-
-def _larger_magnitude(p: ProgramBuilder, b: Block, x: Expr, y: Expr) -> Expr:
-    with b.when(wp.abs(x) >= wp.abs(y)):
-        b.ret(x)
-    return y
-
-
-def _hypotenuse(p: ProgramBuilder, b: Block, x: Expr, y: Expr) -> Expr:
-    return wp.sqrt(x * x + y * y)
-
-
-_BINARY: dict[str, Callable[[ProgramBuilder, Block, Expr, Expr], Expr]] = {
-    "squared_difference": _squared_difference, "relative_error": _relative_error, "gated": _gated, "blend": _blend,
-    "larger_magnitude": _larger_magnitude, "magnitude": _hypotenuse,
-}  # fmt: skip
-
-
-def combine(p: ProgramBuilder) -> UserFunction | str:
-    """An associative and commutative operator for a reduction."""
-    if p.chance(0.4):
-        return p.pick("max", "min", "add")
-    kind = p.pick("abs_max", "abs_min", "log_add")
-
-    def body(b: Block, x: Expr, y: Expr) -> None:
-        if kind == "abs_max":
-            b.ret(wp.max(wp.abs(x), wp.abs(y)))
-        elif kind == "abs_min":
-            b.ret(wp.min(wp.abs(x), wp.abs(y)))
-        else:
-            top = b.let("top|m|hi", wp.max(x, y))
-            b.ret(top + wp.log(wp.exp(x - top) + wp.exp(y - top)))
-
-    return p.func(f"{kind}|combine_{kind}|{kind}_op", {"a|x|lhs": p.real, "b|y|rhs": p.real}, body)

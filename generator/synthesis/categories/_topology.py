@@ -23,7 +23,9 @@ class Pool:
         return self.field(hint, dtype, R.zeros(), "out")
 
 
-def corners(e: Entities, hint: str, names: list[str], count: int, *, disjoint: bool = False) -> list[Expr]:
+def corners(
+    e: Entities, hint: str, names: list[str], count: int, *, disjoint: bool = False
+) -> list[Expr]:
     """This thread's element's vertex indices as locals, in one of the usual index layouts.
 
     Args:
@@ -35,20 +37,33 @@ def corners(e: Entities, hint: str, names: list[str], count: int, *, disjoint: b
     k, p, width = e.k, e.k.p, len(names)
     fill = R.distinct(count, width, disjoint)
     i = e.index
-    form = p.weighted({"matrix": 4, "flat": 4, "vector": 2 if width <= 4 else 0, "columns": 1.2 if width == 2 and not disjoint else 0})
+    form = p.weighted(
+        {
+            "matrix": 4,
+            "flat": 4,
+            "vector": 2 if width <= 4 else 0,
+            "columns": 1.2 if width == 2 and not disjoint else 0,
+        }
+    )
     if form == "columns":
         half = count // 2
         stem = hint.split("|")[0]
         ends = [("start", "end"), ("a", "b"), ("i", "j"), ("0", "1")][int(p.rng.random() * 4)]
         ranges = [(0, half), (half, count)]
-        arrays = [k.array(f"{stem}_{s}|{stem}{s}", T.I32, (e.n,), R.integers(*r)) for s, r in zip(ends, ranges, strict=True)]
+        arrays = [
+            k.array(f"{stem}_{s}|{stem}{s}", T.I32, (e.n,), R.integers(*r))
+            for s, r in zip(ends, ranges, strict=True)
+        ]
         return [k.let(n, a[i]) for n, a in zip(names, arrays, strict=True)]
     if form == "vector":
         element = k.let("ids|verts|elem|conn", k.array(hint, T.Vec(width, T.I32), (e.n,), fill)[i])
         if p.chance(0.25):
             return [element[c] for c in range(width)]
         dotted = width < 5 and p.chance(0.4)
-        return [k.let(n, element.field("xyzw"[c]) if dotted else element[c]) for c, n in enumerate(names)]
+        return [
+            k.let(n, element.field("xyzw"[c]) if dotted else element[c])
+            for c, n in enumerate(names)
+        ]
     if form == "flat":
         array = k.array(hint, T.I32, (e.n * width,), fill)
         if p.chance(0.3):

@@ -59,7 +59,9 @@ def _semi_lagrangian(p: ProgramBuilder) -> None:
             "Advect a field by the velocity grid.",
         ),
     )
-    g = open_grid(p, k, 2, boundary=p.pick("clamp", "clamp", "periodic", "skip_outer"), layouts=False)
+    g = open_grid(
+        p, k, 2, boundary=p.pick("clamp", "clamp", "periodic", "skip_outer"), layouts=False
+    )
     periodic = g.boundary == "periodic"
     what = p.weighted({"scalar": 4, "velocity": 3, "several": 2, "colour": 1})
     velocity = g.field("velocity|vel|u|wind", p.vec(2), R.uniform(-1.5, 1.5))
@@ -73,7 +75,9 @@ def _semi_lagrangian(p: ProgramBuilder) -> None:
         )
     )
     out = g.out(
-        "velocity_out|vel_new|u_next" if what == "velocity" else "density_out|q_new|advected|q_next",
+        "velocity_out|vel_new|u_next"
+        if what == "velocity"
+        else "density_out|q_new|advected|q_next",
         quantity.dtype,
     )
     border_exit(p, g, (out, quantity.own))
@@ -117,7 +121,9 @@ def _backtrace(
     form = p.weighted({"euler": 4, "midpoint": 3, "ralston": 1})
     if form == "euler":
         if p.chance(0.5):
-            return k.let("y|src_y|back_y", fi - scale * v[1]), k.let("x|src_x|back_x", fj - scale * v[0])
+            return k.let("y|src_y|back_y", fi - scale * v[1]), k.let(
+                "x|src_x|back_x", fj - scale * v[0]
+            )
         pos = k.let("pos|back|p", construct(p.vec(2), fj, fi) - v * scale)
         return pos[1], pos[0]
     fetch = sample or bilinear(p, p.vec(2), periodic)
@@ -161,13 +167,21 @@ def _advect_volume(p: ProgramBuilder) -> None:
     g = open_grid(p, k, 3, boundary=p.pick("clamp", "interior", "skip_outer"), layouts=False)
     vector = p.chance(0.4)
     velocity = g.field("velocity|vel|u", p.vec(3), R.uniform(-1.0, 1.0))
-    quantity = velocity if vector else g.field("density|smoke|phi|temperature", p.real, R.uniform(0.0, 1.0))
-    out = g.out("velocity_out|vel_new" if vector else "density_out|phi_new|smoke_next", quantity.dtype)
+    quantity = (
+        velocity
+        if vector
+        else g.field("density|smoke|phi|temperature", p.real, R.uniform(0.0, 1.0))
+    )
+    out = g.out(
+        "velocity_out|vel_new" if vector else "density_out|phi_new|smoke_next", quantity.dtype
+    )
     border_exit(p, g, (out, quantity.own))
     mask_exit(p, g, chance=0.25)
     fetch = trilinear(p, quantity.dtype)
     scale = _steps_per_cell(p, k)
-    here = k.let("here|cell|grid_pos", construct(p.vec(3), *[construct(p.real, i) for i in g.index]))
+    here = k.let(
+        "here|cell|grid_pos", construct(p.vec(3), *[construct(p.real, i) for i in g.index])
+    )
     v = velocity.read("v|vel_c")
     if p.chance(0.4):
         sampler = fetch if vector else trilinear(p, p.vec(3))
@@ -265,12 +279,16 @@ def _vorticity(p: ProgramBuilder) -> None:
     for a in range(3):
         step = tuple(1 if b == a else 0 for b in range(3))
         back = tuple(-s for s in step)
-        d.append(k.let(f"d{letter(g, a)}|grad_{letter(g, a)}", (vel[step] - vel[back]) / (2.0 * h[a])))
+        d.append(
+            k.let(f"d{letter(g, a)}|grad_{letter(g, a)}", (vel[step] - vel[back]) / (2.0 * h[a]))
+        )
     # Component c of the derivative along axis a is d[a][c]; axis a is coordinate a except on z-first grids.
     at = {letter(g, a): d[a] for a in range(3)}
     w = k.let(
         "w|omega_c|vort",
-        construct(p.vec(3), at["y"][2] - at["z"][1], at["z"][0] - at["x"][2], at["x"][1] - at["y"][0]),
+        construct(
+            p.vec(3), at["y"][2] - at["z"][1], at["z"][0] - at["x"][2], at["x"][1] - at["y"][0]
+        ),
     )
     out.store(w)
     if p.chance(0.4):
@@ -284,7 +302,9 @@ def _vorticity(p: ProgramBuilder) -> None:
 def _confinement(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         "vorticity_confinement|confine_vorticity|apply_confinement|add_swirl",
-        p.pick("Vorticity confinement force.", "Feed small vortices that the advection smeared out."),
+        p.pick(
+            "Vorticity confinement force.", "Feed small vortices that the advection smeared out."
+        ),
     )
     axes = 2 if p.chance(0.65) else 3
     g = open_grid(p, k, axes)
@@ -302,7 +322,9 @@ def _confinement(p: ProgramBuilder) -> None:
         grads.append(
             (
                 x,
-                k.let(f"g{x}|deta_d{x}|n{x}", (size(omega[step]) - size(omega[back])) / (2.0 * h[a])),
+                k.let(
+                    f"g{x}|deta_d{x}|n{x}", (size(omega[step]) - size(omega[back])) / (2.0 * h[a])
+                ),
             )
         )
     eta = construct(p.vec(axes), *[v for _, v in sorted(grads, key=lambda pair: pair[0])])
@@ -364,7 +386,9 @@ def _smoke_forces(p: ProgramBuilder) -> None:
             temp.own * wp.exp(-k.param("cooling_rate|cooling|kappa", 0.05, 1.0) * dt)
             if p.chance(0.5)
             else temp.own
-            - k.param("cooling_rate|cooling", 0.05, 1.0) * dt * (temp.own - k.param("room_temp|t_room", 0.1, 0.3))
+            - k.param("cooling_rate|cooling", 0.05, 1.0)
+            * dt
+            * (temp.own - k.param("room_temp|t_room", 0.1, 0.3))
         )
         t_out.store(cooled)
     if p.chance(0.3):
@@ -391,7 +415,9 @@ def _buoyancy(p: ProgramBuilder, g: Grid, temp: GridField) -> Expr:
 
 def _wind_term(p: ProgramBuilder, g: Grid, v: Expr, dt: Expr, vec: T.Vec) -> None:
     k = g.k
-    wind = k.quantity("wind|background|target_velocity", vec, [p.nice(0.1, 1.0) for _ in range(vec.n)])
+    wind = k.quantity(
+        "wind|background|target_velocity", vec, [p.nice(0.1, 1.0) for _ in range(vec.n)]
+    )
     k.aug(v, "+", (wind - v) * (k.param("coupling|wind_drag|relax", 0.1, 2.0) * dt))
 
 

@@ -3,14 +3,29 @@
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, wp
+from generator.synthesis.categories import _mesh_bodies as bodies
 from generator.synthesis.categories import _mesh_contact as contact
 from generator.synthesis.categories import _mesh_faces as faces
+from generator.synthesis.categories import _mesh_integrals as integrals
+from generator.synthesis.categories import _mesh_motion as motion
+from generator.synthesis.categories import _mesh_occlusion as occlusion
+from generator.synthesis.categories import _mesh_probes as probes
 from generator.synthesis.categories import _mesh_rays as rays
-from generator.synthesis.categories._mesh import Closest, Mesh, closest, found, mesh_argument
+from generator.synthesis.categories import _mesh_samples as samples
+from generator.synthesis.categories import _mesh_sensors as sensors
+from generator.synthesis.categories._mesh import (
+    POINTS,
+    Closest,
+    Mesh,
+    closest,
+    found,
+    inside_function,
+    mesh_argument,
+)
+from generator.synthesis.categories._mesh_grids import distance_grid, transfer
 from generator.synthesis.categories._rays import maybe
 from generator.synthesis.entities import Entities
-from generator.synthesis.grid import Grid
-from generator.synthesis.logic import all_of, choose, negate
+from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.registry import category
 from generator.synthesis.tree import Expr
@@ -21,14 +36,13 @@ def write(p: ProgramBuilder) -> None:
     """Points, particles, bodies and rays against triangle meshes: closest points, inside tests, signed-distance grids,
     contact response, ray casts with shading, box and sphere queries, attribute transfer, sampling, face integrals."""
     writers = {
-        project: 2.6, inside: 2.0, distance_grid: 1.8, transfer: 1.5, rays.cast: 2.2, rays.render: 1.5,
-        rays.occlusion: 1.4, rays.small: 2.4, contact.particles: 2.4, contact.bodies: 1.6, contact.avoid: 1.2,
-        faces.nearby: 2.0, faces.integrate: 2.0, faces.sample: 1.6, faces.pairs: 1.2,
+        project: 3.2, inside: 2.2, distance_grid: 1.8, transfer: 1.5, rays.cast: 2.6, rays.render: 1.5, rays.path: 2.0,
+        contact.particles: 2.6, bodies.bodies: 1.6, bodies.avoid: 1.2, faces.nearby: 4.0, faces.pairs: 2.2,
+        integrals.integrate: 3.2, samples.sample: 1.6, occlusion.occlusion: 1.4, probes.ground: 1.8,
+        probes.sight: 1.2, probes.crossings: 1.0, sensors.height_scan: 1.6, sensors.lidar: 1.6,
+        sensors.register: 1.8, motion.continuous: 2.0, motion.sphere_trace: 1.8, motion.shapes: 1.8,
     }  # fmt: skip
     p.weighted(writers)(p)
-
-
-_POINTS = "points|positions|query_points|x|samples|probe_pos"
 
 
 def _moved(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr) -> tuple[Expr, Expr | None]:
@@ -40,8 +54,9 @@ def _moved(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr) -> tuple[E
             "mesh_pose|X_mesh|shape_tf|body_q", T.TRANSFORM, [0.1, -0.2, 0.1, 0.0, 0.0, 0.6, 0.8]
         )
     else:
-        pose = e.field("poses|query_frames|mesh_poses", T.TRANSFORM, R.rigid(-0.3, 0.3)).own
-    pose = k.let("X|tf|pose", pose)
+        pose = e.field("poses|query_frames|mesh_poses", T.TRANSFORM, R.rigid(-0.3, 0.3)).read(
+            "X|tf|pose"
+        )
     return k.let("x_local|local|p_mesh", wp.transform_point(wp.transform_inverse(pose), x)), pose
 
 
@@ -58,7 +73,7 @@ def project(p: ProgramBuilder) -> None:
     )
     e = Entities(k, p.pick("point", "sample", "vertex", "marker"))
     mesh = mesh_argument(p, k, closed=False)
-    x = e.field(_POINTS, T.VEC3, R.uniform(-1.6, 1.6)).read("x|pt|pos|xi")
+    x = e.field(POINTS, T.VEC3, R.uniform(-1.6, 1.6)).read("x|pt|pos|xi")
     at, pose = _moved(p, k, e, x)
     limit = k.param("max_dist|max_distance|search_radius|cutoff", 1.5, 6.0)
     if p.chance(0.14):
@@ -155,13 +170,21 @@ def inside(p: ProgramBuilder) -> None:
     )
     e = Entities(k, p.pick("point", "particle", "sample", "seed"))
     mesh = mesh_argument(p, k)
-    x = e.field(_POINTS, T.VEC3, R.uniform(-1.3, 1.3)).read("x|pt|pos|xi")
+    x = e.field(POINTS, T.VEC3, R.uniform(-1.3, 1.3)).read("x|pt|pos|xi")
     at, _ = _moved(p, k, e, x)
     flag = e.out("inside|is_inside|occupancy|labels", p.pick(T.I32, T.I32, T.BOOL, T.U8))
     if p.chance(0.4):
         _by_crossings(p, k, e, mesh, at, flag)
         return
     limit = k.param("max_dist|max_distance|search_radius", 2.0, 6.0)
+    if p.on("helper_function") and p.chance(0.7):
+        contained = inside_function(p)(mesh.id, at, limit)
+        tally = p.chance(0.4)
+        contained = maybe(p, k, "contained|in_solid|is_in", contained, 1.0 if tally else 0.4)
+        _set_flag(p, k, flag, contained)
+        if tally:
+            _tally(p, k, e, contained)
+        return
     c = closest(p, k, mesh.id, at, limit)
     with found(p, k, c, 0.3):
         if p.chance(0.5):
@@ -218,131 +241,4 @@ def _tally(p: ProgramBuilder, k: KernelBuilder, e: Entities, condition: Expr) ->
 # --- distance grids -------------------------------------------------------------------------------
 
 
-def distance_grid(p: ProgramBuilder) -> None:
-    """A mesh sampled into a grid: signed distance, occupancy, narrow band, nearest face."""
-    k = p.kernel_builder(
-        "mesh_to_sdf|voxelize|bake_distance_field|fill_sdf_grid|rasterize_sdf|build_sdf|sample_mesh_grid",
-        p.pick(
-            "Signed distance to the mesh at the cell centres.", "Bake the mesh into a grid.", ""
-        ),
-    )
-    g = Grid(
-        k,
-        "i|x|ix j|y|iy k|z|iz",
-        boundary="clamp",
-        shape=p.pick((8, 8, 8), (8, 10, 8), (10, 10, 10)),
-    )
-    mesh = mesh_argument(p, k)
-    origin = k.quantity("origin|lower|grid_min|bounds_min", T.VEC3, [-1.5, -1.5, -1.5])
-    size = k.param("voxel_size|dx|cell_size|spacing", 0.25, 0.4)
-    shift = p.pick(0.5, 0.5, None)
-    coords = [construct(T.F32, i) + shift if shift else construct(T.F32, i) for i in g.index]
-    x = k.let("x|center|pos|pt", origin + construct(T.VEC3, *coords) * size)
-    kind = p.pick("sdf", "sdf", "band", "occupancy", "gradient", "coverage")
-    limit = (
-        k.param("max_dist|far_dist|bandwidth", 0.4, 2.0)
-        if kind == "band"
-        else k.param("max_dist|far_dist", 3.0, 9.0)
-    )
-    c = closest(p, k, mesh.id, x, limit)
-    if kind == "band":
-        field = g.out("sdf|phi|distance", T.F32)
-        with k.when(negate(c.hit)):
-            field.store(limit)
-            k.ret()
-        field.store(c.sign * wp.length(x - c.point))
-        if p.chance(0.5):
-            k.do(wp.atomic_add(k.out("band_count|active_cells|num_active", T.I32, (1,)), 0, 1))
-        return
-    with found(p, k, c, 0.2):
-        _cell_result(p, k, g, c, x, kind, size)
-
-
-def _cell_result(
-    p: ProgramBuilder, k: KernelBuilder, g: Grid, c: Closest, x: Expr, kind: str, size: Expr
-) -> None:
-    if kind == "occupancy":
-        with k.when(c.sign < 0.0):
-            g.out("occupancy|solid|mask", T.I32).store(1)
-            if p.chance(0.5):
-                k.do(
-                    wp.atomic_add(k.out("volume|total_volume", T.F32, (1,)), 0, size * size * size)
-                )
-        return
-    y = k.let("y|cp|foot", c.point)
-    d = k.let("d|sdf|phi_val", c.sign * wp.length(x - y))
-    if kind == "coverage":
-        share = (
-            wp.clamp(0.5 - d / size, 0.0, 1.0)
-            if p.chance(0.5)
-            else 1.0 - wp.smoothstep(-0.5 * size, 0.5 * size, d)
-        )
-        g.out("coverage|fraction|solid_fraction", T.F32).store(share)
-        return
-    g.out("sdf|phi|distance", T.F32).store(d)
-    if kind == "gradient":
-        n = (
-            wp.where(wp.abs(d) > 1.0e-6, (x - y) / d, construct(T.VEC3))
-            if p.chance(0.4)
-            else wp.normalize((x - y) * c.sign)
-        )
-        g.out("grad|normals|sdf_grad", T.VEC3).store(n)
-    elif p.chance(0.4):
-        g.out("nearest_face|face_ids|closest_tri", T.I32).store(c.face)
-
-
 # --- attributes -----------------------------------------------------------------------------------
-
-
-def transfer(p: ProgramBuilder) -> None:
-    """Vertex attributes carried over to nearby points."""
-    k = p.kernel_builder(
-        "transfer_attributes|interpolate_on_surface|sample_vertex_data|bake_attribute|wrap_deform|bind_to_surface",
-        p.pick(
-            "Interpolate vertex data at the closest points.",
-            "Carry a vertex attribute over to the query points.",
-            "",
-        ),
-    )
-    e = Entities(k, p.pick("point", "vertex", "sample"))
-    mesh = mesh_argument(p, k, closed=False)
-    x = e.field(_POINTS, T.VEC3, R.uniform(-1.4, 1.4)).read("x|pt|pos")
-    kind = p.pick(T.F32, T.VEC3, T.VEC2, T.VEC4)
-    hint = {
-        T.F32: "temperature|weights|scalar_data",
-        T.VEC3: "colors|displacement|vertex_data",
-        T.VEC2: "uvs|texcoords",
-        T.VEC4: "skin_weights|rgba",
-    }[kind]
-    data = k.array(hint, kind, (mesh.vertices,), R.uniform(0.0, 1.0))
-    out = e.out("out|result|interpolated|transferred", kind)
-    limit = k.param("max_dist|search_radius|cutoff", 0.8, 4.0)
-    c = (
-        closest(p, k, mesh.id, x, limit, signed=False)
-        if p.chance(0.6)
-        else closest(p, k, mesh.id, x, limit)
-    )
-    if p.chance(0.3):
-        default = e.field("defaults|fallback|previous", kind, R.uniform(0.0, 1.0)).own
-        out.store(default)
-    with found(p, k, c):
-        u, v = c.part("u"), c.part("v")
-        if p.chance(0.5):
-            u, v = k.let("u|b0", u), k.let("v|b1", v)
-        w = maybe(p, k, "w|b2", 1.0 - u - v)
-        ids = [wp.mesh_get_index(mesh.id, c.face * 3 + j) for j in range(3)]
-        if p.chance(0.6):
-            ids = [k.let(h, i) for h, i in zip(("i0|ia", "i1|ib", "i2|ic"), ids, strict=True)]
-        value = data[ids[0]] * u + data[ids[1]] * v + data[ids[2]] * w
-        if p.chance(0.35):
-            fade = k.let(
-                "fade|falloff|weight",
-                wp.exp(
-                    -wp.length(c.point - x) / k.param("falloff_dist|sigma|blend_radius", 0.1, 1.0)
-                ),
-            )
-            value = value * fade
-        if p.chance(0.2):
-            with k.when(all_of(u > 0.0, v > 0.0, u + v < 1.0)):
-                k.do(wp.atomic_add(k.out("interior_hits|face_hits", T.I32, (1,)), 0, 1))
-        out.store(value)

@@ -7,6 +7,7 @@ from generator.synthesis.categories._mc_filters import particle_filter, rejectio
 from generator.synthesis.categories._mc_lattice import reactions, spins, walk_on_spheres
 from generator.synthesis.categories._mc_options import option
 from generator.synthesis.categories._mc_transport import photon, walk
+from generator.synthesis.categories._steps import write_step
 from generator.synthesis.categories._tables import Rng, Table, entity_rng
 from generator.synthesis.entities import Entities
 from generator.synthesis.logic import choose
@@ -24,7 +25,7 @@ def write(p: ProgramBuilder) -> None:
         walk: 1.6, photon: 1.6, spins: 1.1, reactions: 1.2,
         walk_on_spheres: 1.0,
     }  # fmt: skip
-    p.weighted(intents)(p)
+    write_step(p, intents, {_initial_draws, particle_filter})
 
 
 _SAMPLERS = {

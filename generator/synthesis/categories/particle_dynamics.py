@@ -21,7 +21,14 @@ def write(p: ProgramBuilder) -> None:
     """Free particles under gravity, drag, springs to anchors, fields and vortices, integrated in time and
     kept inside or outside simple obstacles; explicit, semi-implicit, Verlet and leapfrog schemes."""
     p.real = T.F64 if p.on("double") else T.F32
-    k = p.kernel_builder(_NAMES, p.pick("Advance every particle by one step.", "Integrate particle motion under external forces.", "One explicit time step with obstacle response."))
+    k = p.kernel_builder(
+        _NAMES,
+        p.pick(
+            "Advance every particle by one step.",
+            "Integrate particle motion under external forces.",
+            "One explicit time step with obstacle response.",
+        ),
+    )
     e = Entities(k, "particle")
     planar = p.chance(0.15)
     vec = p.vec(2 if planar else 3)
@@ -56,7 +63,10 @@ def _inverse_mass(p: ProgramBuilder, e: Entities) -> Expr:
     """Inverse mass of this particle, by one of the conventions in use."""
     k = e.k
     if p.chance(0.4):
-        w = k.let("w|inv_m|inv_mass", e.field("inv_mass|inverse_masses|particle_inv_mass", p.real, R.uniform(0.2, 2.0)).own)
+        w = k.let(
+            "w|inv_m|inv_mass",
+            e.field("inv_mass|inverse_masses|particle_inv_mass", p.real, R.uniform(0.2, 2.0)).own,
+        )
         return w
     mass = e.property("mass|particle_mass|m", 0.2, 3.0)
     return k.let("inv_mass|w|inv_m", 1.0 / mass)
@@ -64,10 +74,17 @@ def _inverse_mass(p: ProgramBuilder, e: Entities) -> Expr:
 
 def _forces(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, w: Expr) -> Name:
     k = e.k
-    gravity = e.world_vector("gravity|g", [0.0, -9.81] if vec.n == 2 else p.pick([0.0, -9.81, 0.0], [0.0, 0.0, -9.81]), vec)
+    gravity = e.world_vector(
+        "gravity|g",
+        [0.0, -9.81] if vec.n == 2 else p.pick([0.0, -9.81, 0.0], [0.0, 0.0, -9.81]),
+        vec,
+    )
     terms = p.sample([_external, _drag, _anchor, _swirl, _attractor, _wind], 1, 4)
     if p.chance(0.3):
-        force = k.var("f|force|total_force", e.field("forces|external_forces|particle_f", vec, R.uniform(-1.0, 1.0)).own)
+        force = k.var(
+            "f|force|total_force",
+            e.field("forces|external_forces|particle_f", vec, R.uniform(-1.0, 1.0)).own,
+        )
         terms = [t for t in terms if t is not _external]
     else:
         force = k.var("f|force|total", construct(vec, 0.0))
@@ -95,7 +112,13 @@ def _drag(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr) -> Expr:
     def body(b, r, c):  # type: ignore[no-untyped-def]
         return r * (-0.5 * c * wp.length(r))
 
-    return piece(p, e.k, "drag_force|aerodynamic_drag|air_resistance", {"v_rel|rel|velocity": relative, "c|cd|coefficient": coefficient}, body)
+    return piece(
+        p,
+        e.k,
+        "drag_force|aerodynamic_drag|air_resistance",
+        {"v_rel|rel|velocity": relative, "c|cd|coefficient": coefficient},
+        body,
+    )
 
 
 def _anchor(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr) -> Expr:
@@ -123,7 +146,9 @@ def _swirl(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr) -> Expr
 
 def _attractor(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr) -> Expr:
     k = e.k
-    center = k.quantity("attractor|center|well_center", vec, [round(p.rng.uniform(-1, 1), 2) for _ in range(vec.n)])
+    center = k.quantity(
+        "attractor|center|well_center", vec, [round(p.rng.uniform(-1, 1), 2) for _ in range(vec.n)]
+    )
     strength = k.param("attraction|well_strength|mu", 0.5, 5.0)
     softening = k.param("softening|eps|core_radius", 0.05, 0.5)
     r = k.let("r|to_center|d", center - x)
@@ -132,7 +157,13 @@ def _attractor(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr) -> 
         d2 = b.let("d2|dist_sq|r2", wp.dot(d, d) + h * h)
         return d * (s / (d2 * wp.sqrt(d2)))
 
-    return piece(p, k, "plummer_force|softened_gravity|well_force", {"d|r|delta": r, "s|strength|mu": strength, "h|eps|softening": softening}, body)
+    return piece(
+        p,
+        k,
+        "plummer_force|softened_gravity|well_force",
+        {"d|r|delta": r, "s|strength|mu": strength, "h|eps|softening": softening},
+        body,
+    )
 
 
 def _wind(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr) -> Expr:
@@ -151,7 +182,9 @@ _COMMENTS = {
 }  # fmt: skip
 
 
-def _integrate(p: ProgramBuilder, k: KernelBuilder, x: Expr, v: Expr, a: Expr, w: Expr, dt: Expr) -> None:
+def _integrate(
+    p: ProgramBuilder, k: KernelBuilder, x: Expr, v: Expr, a: Expr, w: Expr, dt: Expr
+) -> None:
     match p.weighted({"symplectic": 5, "explicit": 2, "verlet": 2, "midpoint": 2, "substeps": 1.5}):
         case "symplectic":
             k.aug(v, "+", a * dt)
@@ -175,14 +208,20 @@ def _integrate(p: ProgramBuilder, k: KernelBuilder, x: Expr, v: Expr, a: Expr, w
                 k.set(x, x + v * h)
 
 
-def _floor(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr) -> None:
+def _floor(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr
+) -> None:
     height = k.param("ground_height|floor_y|ground", 0.01, 0.5)
     bounce = k.param("restitution|bounce|cor", 0.1, 0.9)
     depth = k.let("depth|penetration|pen", height - x.y)
     with k.when(all_of(depth > 0.0, v.y < 0.0) if p.chance(0.4) else depth > 0.0):
         if p.chance(0.5):
             friction = k.param("friction|mu|ground_friction", 0.1, 0.8)
-            rest = [v.x * (1.0 - friction), -bounce * v.y, *([v.z * (1.0 - friction)] if vec.n == 3 else [])]
+            rest = [
+                v.x * (1.0 - friction),
+                -bounce * v.y,
+                *([v.z * (1.0 - friction)] if vec.n == 3 else []),
+            ]
             k.set(v, construct(vec, *rest))
         else:
             k.set(v.y, -bounce * v.y)
@@ -193,7 +232,9 @@ def _floor(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr
             k.set(x, x + construct(vec, *lift))
 
 
-def _sphere(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr) -> None:
+def _sphere(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr
+) -> None:
     center = k.quantity("sphere_center|obstacle_pos|ball_center", vec, [0.2, 0.1, -0.3][: vec.n])
     radius = k.param("sphere_radius|obstacle_radius|ball_radius", 0.2, 1.0)
     d = k.let("to_particle|d|rel", x - center)
@@ -210,7 +251,9 @@ def _sphere(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Exp
                 k.aug(v, "-", n * (vn * (1.0 + bounce)))
 
 
-def _box(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr) -> None:
+def _box(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr
+) -> None:
     low = k.quantity("lower|box_min|domain_min", vec, [-1.5] * vec.n)
     high = k.quantity("upper|box_max|domain_max", vec, [1.5] * vec.n)
     if p.chance(0.35):
@@ -233,11 +276,15 @@ def _box(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, 
             k.set(v[c], wp.min(v[c], 0.0))
 
 
-def _speed_limit(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr) -> None:
+def _speed_limit(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr
+) -> None:
     clamp_length(p, k, v, e.world_param("max_speed|v_max|speed_limit|max_velocity", 1.0, 10.0))
 
 
-def _damping(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr) -> None:
+def _damping(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, dt: Expr
+) -> None:
     damping = k.param("damping|linear_damping|velocity_damping", 0.01, 1.0)
     match p.pick("linear", "exp", "rational"):
         case "linear":
@@ -248,7 +295,9 @@ def _damping(p: ProgramBuilder, k: KernelBuilder, e: Entities, vec: T.Vec, x: Ex
             k.set(v, v / (1.0 + damping * dt))
 
 
-def _diagnostics(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr, v: Expr, w: Expr) -> None:
+def _diagnostics(
+    p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr, v: Expr, w: Expr
+) -> None:
     for what in p.sample(["energy", "lowest", "escaped"], 0, 1 if p.chance(0.6) else 2):
         if what == "energy":
             total = k.out("kinetic_energy|energy|total_energy", p.real, (e.worlds or 1,))
@@ -262,4 +311,3 @@ def _diagnostics(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr, v: E
             limit = k.param("domain_radius|bounds|kill_radius", 1.0, 3.0)
             with k.when(wp.length(x) > limit):
                 k.do(wp.atomic_add(count, 0, 1))
-

@@ -2,15 +2,15 @@
 
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
-from generator.synthesis.builtins import cast, construct, wp
+from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories import _rf_hash as hashed
 from generator.synthesis.categories import _rf_noise as noise
 from generator.synthesis.categories import _rf_patterns as patterns
 from generator.synthesis.categories import _rf_terrain as terrain
+from generator.synthesis.categories._steps import write_step
 from generator.synthesis.categories._tables import entity_rng
 from generator.synthesis.entities import Entities, Field
-from generator.synthesis.grid import Grid
-from generator.synthesis.logic import all_of, any_of, choose
+from generator.synthesis.logic import any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.registry import category
 from generator.synthesis.tree import Call, Expr, Name
@@ -25,7 +25,15 @@ def write(p: ProgramBuilder) -> None:
         hashed.value_noise: 1.2, hashed.worley: 1.5, hashed.scatter: 1.3, hashed.hashed_fill: 1.2,
         terrain.terrain: 1.5, terrain.droplets: 1.2, patterns.tiles: 1.2, _spectral: 1.2, _displace: 1.4, _midpoints: 0.25,
     }  # fmt: skip
-    p.weighted(intents)(p)
+    image = {
+        noise.fractal_image,
+        noise.domain_warp,
+        hashed.value_noise,
+        hashed.worley,
+        terrain.terrain,
+        patterns.tiles,
+    }
+    write_step(p, intents, image, {noise.curl_advect, _spectral}, limit=30)
 
 
 # --- spectral synthesis ---------------------------------------------------------------------------

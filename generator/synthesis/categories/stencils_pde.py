@@ -16,7 +16,12 @@ from generator.synthesis.categories._grids import (
     two_or_three,
 )
 from generator.synthesis.categories._pde_elliptic import ghost_cells, operators, poisson, residual
-from generator.synthesis.categories._pde_fields import anisotropic, high_order, phase_field, reaction
+from generator.synthesis.categories._pde_fields import (
+    anisotropic,
+    high_order,
+    phase_field,
+    reaction,
+)
 from generator.synthesis.categories._pde_systems import elastic_wave, line_solve, shock_tube
 from generator.synthesis.categories._pde_transfer import transfer
 from generator.synthesis.categories._pde_transport import advect_diffuse, level_set
@@ -131,7 +136,10 @@ def _heat_sources(p: ProgramBuilder, g: Grid, c: Expr, rate: Expr) -> Expr:
         else:
             power = k.param("laser_power|spot_power|beam_power", 0.5, 5.0)
             radius = k.param("beam_radius|spot_radius|sigma_beam", 1.0, 4.0)
-            d = [construct(p.real, i) - 0.5 * construct(p.real, g.extent(a)) for a, i in enumerate(g.index)]
+            d = [
+                construct(p.real, i) - 0.5 * construct(p.real, g.extent(a))
+                for a, i in enumerate(g.index)
+            ]
             r2 = k.let("r2|dist_sq|rr", d[0] * d[0] + d[1] * d[1])
             rate = rate + power * wp.exp(-r2 / (radius * radius))
     return rate
@@ -171,7 +179,9 @@ def _wave(p: ProgramBuilder) -> None:
     dt = k.param("dt|time_step|step", 0.05, 0.4)
     force = c2 * lap
     if p.chance(0.35):
-        force = force - k.param("stiffness|mass_term|omega2", 0.05, 0.5) * p.pick(c, c * c * c, wp.sin(c))
+        force = force - k.param("stiffness|mass_term|omega2", 0.05, 0.5) * p.pick(
+            c, c * c * c, wp.sin(c)
+        )
     if two_level:
         gamma = k.param("damping|gamma|attenuation", 0.001, 0.1) if p.chance(0.55) else None
         if gamma is None:
@@ -180,7 +190,10 @@ def _wave(p: ProgramBuilder) -> None:
             new = k.let("next_value|new|u_n", c + (1.0 - gamma) * (c - back.own) + dt * dt * force)
         else:
             half = k.let("g|half_damp|a", 0.5 * gamma * dt)
-            new = k.let("next_value|new|u_n", (2.0 * c - (1.0 - half) * back.own + dt * dt * force) / (1.0 + half))
+            new = k.let(
+                "next_value|new|u_n",
+                (2.0 * c - (1.0 - half) * back.own + dt * dt * force) / (1.0 + half),
+            )
     else:
         v_out = g.out("velocity_out|u_t_out|v_next", p.real)
         vel = k.let("v|vel|rate", back.own + dt * force)
@@ -210,14 +223,18 @@ def _sponge(p: ProgramBuilder, g: Grid, value: Expr) -> Expr:
             s = k.let("s|t|frac", construct(p.real, width - edge) / construct(p.real, width))
             k.aug(out, "*", p.pick(1.0 - strength * s * s, wp.exp(-strength * s * s)))
         return out
-    s = k.let("layer|s|frac", wp.max(construct(p.real, width - edge), 0.0) / construct(p.real, width))
+    s = k.let(
+        "layer|s|frac", wp.max(construct(p.real, width - edge), 0.0) / construct(p.real, width)
+    )
     return k.let("damped|result", value * wp.exp(-strength * s * s))
 
 
 def _ricker(p: ProgramBuilder, g: Grid, value: Expr) -> Expr:
     """A point source with a Ricker or sine wavelet."""
     k = g.k
-    where = [k.count(f"src_{letter(g, a)}|source_{letter(g, a)}", n // 2) for a, n in enumerate(g.shape)]
+    where = [
+        k.count(f"src_{letter(g, a)}|source_{letter(g, a)}", n // 2) for a, n in enumerate(g.shape)
+    ]
     time = k.param("t|time|sim_time", 0.1, 2.0)
     freq = k.param("f0|peak_freq|frequency", 0.5, 5.0)
     out = k.var("with_source|u_src|result", value)
@@ -232,7 +249,9 @@ def _ricker(p: ProgramBuilder, g: Grid, value: Expr) -> Expr:
         pulse = (
             wp.sin(6.2831853 * freq * time)
             if p.chance(0.4)
-            else piece(p, k, "ricker|ricker_wavelet|source_pulse", {"t|time": time, "f|f0": freq}, body)
+            else piece(
+                p, k, "ricker|ricker_wavelet|source_pulse", {"t|time": time, "f|f0": freq}, body
+            )
         )
         k.aug(out, "+", k.param("source_amp|amplitude|gain", 0.5, 3.0) * pulse)
     return out

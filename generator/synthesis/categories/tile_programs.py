@@ -1,9 +1,17 @@
 """Block-cooperative tile programs."""
 
 from generator.synthesis import types as T
-from generator.synthesis.categories._tile_linear import attention, fourier, iterate, matmul, solve
-from generator.synthesis.categories._tile_rows import elementwise, normalise, reduce_rows, reshape_blocks, scan_sort
-from generator.synthesis.categories._tile_threads import gather, histogram, lanes, queries, sampling, strided
+from generator.synthesis.categories._tile_fourier import fourier
+from generator.synthesis.categories._tile_gather import gather
+from generator.synthesis.categories._tile_linear import attention, matmul
+from generator.synthesis.categories._tile_queries import queries, sampling
+from generator.synthesis.categories._tile_reduce import elementwise, reduce_rows
+from generator.synthesis.categories._tile_rows import normalise
+from generator.synthesis.categories._tile_scan import scan_sort
+from generator.synthesis.categories._tile_shared import histogram
+from generator.synthesis.categories._tile_solve import iterate, solve
+from generator.synthesis.categories._tile_threads import lanes, strided
+from generator.synthesis.categories._tile_views import reshape_blocks
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
 
@@ -13,8 +21,24 @@ def write(p: ProgramBuilder) -> None:
     """Work that a block of threads does together on tiles: matrix products and attention, Cholesky solves and
     Krylov iterations, FFTs, row normalisation, reductions, scans, sorts, gathers, histograms and tree queries."""
     p.real = T.F64 if p.on("double") else T.F32
-    intent = p.weighted({
-        normalise: 4, reduce_rows: 3, elementwise: 3, scan_sort: 3, reshape_blocks: 3, matmul: 4, attention: 2, solve: 3,
-        iterate: 2.5, fourier: 1.5, strided: 5, lanes: 1.5, gather: 2, histogram: 2.5, sampling: 1.2, queries: 1,
-    })  # fmt: skip
+    intent = p.weighted(
+        {
+            normalise: 4,
+            reduce_rows: 3,
+            elementwise: 3,
+            scan_sort: 3,
+            reshape_blocks: 3,
+            matmul: 4,
+            attention: 2,
+            solve: 3,
+            iterate: 2.5,
+            fourier: 1.5,
+            strided: 5,
+            lanes: 1.5,
+            gather: 2,
+            histogram: 2.5,
+            sampling: 1.2,
+            queries: 1,
+        }
+    )
     intent(p)

@@ -1,0 +1,393 @@
+"""Vector updates, reductions and rotations of Krylov methods: intents of sparse_algebra."""
+
+from generator.synthesis import recipes as R
+from generator.synthesis import types as T
+from generator.synthesis.builtins import construct, wp
+from generator.synthesis.categories._sparse import coefficient, total
+from generator.synthesis.entities import Entities
+from generator.synthesis.idioms import piece
+from generator.synthesis.logic import choose
+from generator.synthesis.program import KernelBuilder, ProgramBuilder
+from generator.synthesis.tree import Expr
+
+
+def _unknowns(p: ProgramBuilder, k: KernelBuilder) -> Entities:
+    return Entities(k, p.pick("dof", "unknown", "row"), index="i|tid|idx|d")
+
+
+def _ratio(p: ProgramBuilder, e: Entities, hint: str, top: str, bottom: str) -> Expr:
+    """alpha or beta: given, or the quotient of two sums that the device holds."""
+    k = e.k
+    if p.chance(0.4):
+        return coefficient(p, e, hint, 0.1, 0.9)
+    at = e.world if e.world is not None else 0
+    a = k.array(top, p.real, (e.worlds or 1,), R.uniform(0.2, 1.0))[at]
+    b = k.array(bottom, p.real, (e.worlds or 1,), R.uniform(1.0, 2.0))[at]
+    form = p.pick("plain", "guard", "max", "where")
+
+    def body(block, num: Expr, den: Expr) -> Expr:  # type: ignore[no-untyped-def]
+        if form == "guard":
+            return choose(den > 0.0, num / den, 0.0)
+        if form == "where":
+            return wp.where(den == 0.0, construct(p.real, 0.0), num / den)
+        return num / den if form == "plain" else num / wp.max(den, 1.0e-12)
+
+    return k.let(
+        hint,
+        piece(
+            p,
+            k,
+            "safe_ratio|safe_divide|quotient",
+            {"num|a": a, "den|b": b},
+            body,
+            probability=0.75,
+        ),
+    )
+
+
+def krylov_update(p: ProgramBuilder) -> None:
+    """Updates of CG, BiCGSTAB, MINRES, pipelined and preconditioned variants."""
+    kind = p.weighted({"cg_x": 4, "cg_p": 2, "bicg": 2, "precond": 3, "arnoldi": 2, "lsqr": 1})
+    names = {
+        "cg_x": "cg_update_xr|cg_step|update_solution_residual",
+        "cg_p": "cg_update_p|update_direction|next_direction",
+        "bicg": "bicgstab_update|bicg_direction|stabilized_step",
+        "precond": "apply_preconditioner|precondition_residual|jacobi_precondition",
+        "arnoldi": "orthogonalize|arnoldi_project|gram_schmidt_step",
+        "lsqr": "lsqr_update|golub_kahan_step|minres_update",
+    }
+    k = p.kernel_builder(
+        names[kind],
+        p.pick(
+            "Vector part of one Krylov iteration.",
+            "Fused vector updates; scalars stay on the device.",
+            "Axpy-style updates of the iterates.",
+        ),
+    )
+    e = _unknowns(p, k)
+    width = p.weighted({1: 5, 3: 2, 2: 0.6})
+    v: T.Type = p.real if width == 1 else p.vec(width)
+    e.guard()
+    if p.chance(0.25):
+        done = k.array("converged|done|frozen", T.I32, (e.worlds or 1,), R.constant(0))
+        with k.when(done[e.world if e.world is not None else 0] != 0):
+            k.ret()
+    {
+        "cg_x": _cg_x,
+        "cg_p": _cg_p,
+        "bicg": _bicg,
+        "precond": _precondition,
+        "arnoldi": _arnoldi,
+        "lsqr": _lsqr,
+    }[kind](p, e, v)
+
+
+def _inner(a: Expr, b: Expr) -> Expr:
+    return a * b if isinstance(a.type, T.Scalar) else wp.dot(a, b)
+
+
+def _cg_x(p: ProgramBuilder, e: Entities, v: T.Type) -> None:
+    k = e.k
+    alpha = _ratio(p, e, "alpha|step|a_k", "rz|rho|rz_old", "pq|pAp|curvature")
+    d, q = (
+        e.field("p|direction|d", v, R.uniform(-1.0, 1.0)),
+        e.field("Ap|q|Ad", v, R.uniform(-1.0, 1.0)),
+    )
+    x, r = (
+        e.inout("x|solution|u", v, R.uniform(-1.0, 1.0)),
+        e.inout("r|residual|res", v, R.uniform(-1.0, 1.0)),
+    )
+    if p.chance(0.6):
+        x.store(x.own + alpha * d.own)
+        r_new = k.let("ri|r_new|res_i", r.own - alpha * q.own)
+        r.store(r_new)
+    else:
+        xi, ri = k.var("xi|x_i", x.own), k.var("ri|r_i", r.own)
+        k.aug(xi, "+", d.own * alpha)
+        k.aug(ri, "-", q.own * alpha)
+        x.store(xi)
+        r.store(ri)
+        r_new = ri
+    z_value = None
+    if p.chance(0.45):
+        m = e.field("inv_diag|precond|M_inv", p.real, R.uniform(0.2, 1.0)).own
+        z_value = k.let("zi|z_new", r_new * m)
+        e.out("z|precond_residual|s", v).store(z_value)
+    if p.chance(0.6):
+        total(p, e, "rz_new|rho_new|rr_new", _inner(r_new, r_new if z_value is None else z_value))
+    if p.chance(0.25):
+        size = wp.abs(r_new) if isinstance(v, T.Scalar) else wp.length(r_new)
+        k.do(wp.atomic_max(k.out("max_residual|inf_norm|worst", p.real, (1,)), 0, size))
+
+
+def _cg_p(p: ProgramBuilder, e: Entities, v: T.Type) -> None:
+    k = e.k
+    kind = p.pick("given", "pr", "fr", "hs")
+    d = e.inout("p|direction|d", v, R.uniform(-1.0, 1.0))
+    z = e.field("z|r|residual", v, R.uniform(-1.0, 1.0))
+    beta = _ratio(p, e, "beta|b_k", "rz_new|rho_new|gg_new", "rz_old|rho|gg_old")
+    if kind == "pr":
+        beta = k.let(
+            "beta_plus|restarted|b_pr",
+            wp.max(beta - k.param("restart_shift|offset|b_shift", 0.01, 0.2), 0.0),
+        )
+    value = z.own + beta * d.own if p.chance(0.7) else beta * d.own + z.own
+    if p.chance(0.35):
+        value = k.let("d_new|p_new|di", value)
+        if p.chance(0.5):
+            total(p, e, "slope|pg|descent", _inner(value, z.own))
+        else:
+            total(p, e, "p_norm_sq|pp", _inner(value, value))
+    if p.chance(0.3):
+        e.out("p_prev|old_direction|d_backup", v).store(d.own)
+    d.store(value)
+
+
+def _bicg(p: ProgramBuilder, e: Entities, v: T.Type) -> None:
+    k = e.k
+    r, d, q = (
+        e.field(h, v, R.uniform(-1.0, 1.0))
+        for h in ("r|residual|res", "p_in|p|direction", "v|Ap|q")
+    )
+    omega = _ratio(p, e, "omega|stab|w_k", "ts|t_dot_s", "tt|t_norm_sq")
+    if p.chance(0.5):
+        beta = coefficient(p, e, "beta|b_k", 0.1, 0.9)
+        e.out("p_out|p_next|new_direction", v).store(r.own + beta * (d.own - omega * q.own))
+        return
+    alpha = coefficient(p, e, "alpha|a_k", 0.1, 0.9)
+    s = k.let("s|half_res|si", r.own - alpha * q.own)
+    t = e.field("t|As|t_vec", v, R.uniform(-1.0, 1.0)).own
+    x = e.inout("x|solution|u", v, R.uniform(-1.0, 1.0))
+    x.store(x.own + alpha * d.own + omega * s)
+    r_new = k.let("r_new|ri|res_i", s - omega * t)
+    e.out("r_out|r_next|new_residual", v).store(r_new)
+    if p.chance(0.6):
+        shadow = e.field("r_hat|shadow|r0", v, R.uniform(-1.0, 1.0)).own
+        total(p, e, "rho_new|shadow_dot", _inner(shadow, r_new))
+    if p.chance(0.5):
+        total(p, e, "rr|norm_sq", _inner(r_new, r_new))
+
+
+def _precondition(p: ProgramBuilder, e: Entities, v: T.Type) -> None:
+    k = e.k
+    r = e.field("r|residual|rhs", v, R.uniform(-1.0, 1.0))
+    z = e.out("z|precond_out|s", v)
+    kind = p.pick("diag", "inverse", "block", "sqrt", "clamped", "poly")
+    if kind in ("block", "poly") and isinstance(v, T.Vec):
+        m = e.field("blocks|inv_blocks|M", p.mat(v.n), R.spd(0.5, 2.0)).own
+        value = m * r.own if p.chance(0.5) else wp.inverse(m) * r.own
+    elif kind == "inverse":
+        value = r.own * e.field("inv_diag|M_inv|weights", p.real, R.uniform(0.2, 1.0)).own
+    else:
+        d = k.let("d|diag_i|a_ii", e.field("diag|diagonal|D", p.real, R.uniform(0.5, 3.0)).own)
+        if kind == "clamped":
+            value = r.own / wp.clamp(
+                d,
+                k.param("min_diag|d_min|floor", 0.6, 1.0),
+                k.param("max_diag|d_max|ceiling", 1.5, 3.0),
+            )
+        elif kind == "sqrt":
+            value = r.own / wp.sqrt(d)
+        elif kind == "poly":
+            omega = k.param("omega|weight|relax", 0.3, 0.9)
+            value = (2.0 * omega - omega * omega * d) * r.own
+        else:
+            value = choose(d != 0.0, r.own / d, r.own) if p.chance(0.4) else r.own / d
+    value = k.let("zi|z_i|scaled", value)
+    if p.chance(0.35):
+        fixed = e.field("fixed|constrained|dirichlet", T.I32, R.mask(0.1)).own
+        with k.when(fixed != 0):
+            z.store(construct(v, 0.0))
+            k.ret()
+    z.store(value)
+    for what in p.sample(["rz", "zz", "direction"], 0, 2):
+        if what == "rz":
+            total(p, e, "rz|rho|r_dot_z", _inner(r.own, value))
+        elif what == "zz":
+            total(p, e, "zz|z_norm_sq", _inner(value, value))
+        else:
+            e.out("p|direction|d", v).store(value)
+
+
+def _arnoldi(p: ProgramBuilder, e: Entities, v: T.Type) -> None:
+    """Removes the components along the basis vectors found so far."""
+    k = e.k
+    size = p.pick(4, 6, 8)
+    lead = (e.n,) if e.worlds is None else (e.worlds, e.n)
+    w = e.inout("w|new_vector|q", v, R.uniform(-1.0, 1.0))
+    basis = k.array("basis|V|krylov", v, (size, *lead), R.uniform(-0.5, 0.5))
+    h = k.array(
+        "h|coefficients|projections",
+        p.real,
+        (size,) if e.worlds is None else (e.worlds, size),
+        R.uniform(-0.5, 0.5),
+    )
+    count = k.count("num_basis|m|step_count", p.pick(2, 3, size))
+    at = (e.index,) if e.world is None else (e.world, e.index)
+    wi = k.var("wi|value|w_i", w.own)
+    with k.loop("j|b|col", count) as j:
+        k.aug(wi, "-", basis[(j, *at)] * (h[j] if e.world is None else h[e.world, j]))
+    if p.chance(0.4):
+        norm = coefficient(p, e, "inv_norm|scale", 0.5, 2.0)
+        k.aug(wi, "*", norm)
+    w.store(wi)
+    if p.chance(0.5):
+        total(p, e, "w_norm_sq|h_next|norm_sq", _inner(wi, wi))
+    if p.chance(0.3):
+        k.set(k.out("next_basis|v_next", v, lead)[at], wi)
+
+
+def _lsqr(p: ProgramBuilder, e: Entities, v: T.Type) -> None:
+    k = e.k
+    c, s = coefficient(p, e, "c|cos_k|cs", 0.3, 0.9), coefficient(p, e, "s|sin_k|sn", 0.1, 0.6)
+    phi = coefficient(p, e, "phi|phi_bar", 0.2, 1.0)
+    w, x = (
+        e.inout("w|search|d", v, R.uniform(-1.0, 1.0)),
+        e.inout("x|solution|u", v, R.uniform(-1.0, 1.0)),
+    )
+    basis = e.field("v|v_next|basis_vec", v, R.uniform(-1.0, 1.0))
+    old = k.let("wi|w_old|d_i", w.own)
+    x.store(x.own + (phi * c) * old)
+    w.store(basis.own - s * old)
+    if p.chance(0.6):
+        total(p, e, "w_norm_sq|dd", _inner(old, old))
+    if p.chance(0.4):
+        e.out("v_out|v_scaled|next_basis", v).store(
+            basis.own * coefficient(p, e, "inv_alpha|rescale", 0.5, 1.5)
+        )
+
+
+def reductions(p: ProgramBuilder) -> None:
+    """Dot products and norms, several in one pass; chunks of the vector per thread, or one entry each."""
+    k = p.kernel_builder(
+        "fused_dots|dot_products|vector_norms|partial_dots|norm_and_dot|reduce_residual",
+        p.pick(
+            "Several inner products in one pass over memory.",
+            "Partial sums with one atomic per thread.",
+            "Norms and inner products.",
+        ),
+    )
+    if p.chance(0.45):
+        _chunked(p, k)
+        return
+    e = _unknowns(p, k)
+    width = p.weighted({1: 4, 3: 2})
+    v: T.Type = p.real if width == 1 else p.vec(width)
+    e.guard()
+    a = e.field("r|a|u", v, R.uniform(-1.0, 1.0)).read("ai|ri|u_i")
+    names = ["z|b|v", "w|q|s"]
+    others = [
+        e.field(h, v, R.uniform(-1.0, 1.0)).read(f"{h.split('|')[0]}i|{h.split('|')[1]}_i")
+        for h in p.sample(names, 1, 2)
+    ]
+    weight = (
+        e.field("weights|mass|measure", p.real, R.uniform(0.2, 1.5)).own if p.chance(0.35) else None
+    )
+    scale = (lambda value: value) if weight is None else (lambda value: weight * value)
+    if p.chance(0.6):
+        total(p, e, "rr|norm_sq|aa", scale(_inner(a, a)))
+    for o, hint in zip(others, ("rz|ab|cross_dot", "rw|aq|second_dot"), strict=False):
+        total(p, e, hint, scale(_inner(a, o)))
+    if p.chance(0.3):
+        size = wp.abs(a) if isinstance(v, T.Scalar) else wp.length(a)
+        k.do(wp.atomic_max(k.out("inf_norm|max_abs|largest", p.real, (1,)), 0, size))
+
+
+def _chunked(p: ProgramBuilder, k: KernelBuilder) -> None:
+    """Each thread sums a strip of the vectors."""
+    n, threads = p.pick(120, 128, 200, 250), p.pick(8, 16, 32)
+    k.launch_dim = (threads,)
+    t = k.let("tid|t|worker", wp.tid())
+    x = k.array("x|a|u", p.real, (n,), R.uniform(-1.0, 1.0))
+    y = k.array("y|b|v", p.real, (n,), R.uniform(-1.0, 1.0))
+    count = x.dim(0) if p.chance(0.5) else k.scalar("n|length|size", T.I32, n)
+    acc = k.var("acc|s|partial", 0.0, p.real)
+    compensated = p.chance(0.3)
+    lost = k.var("c|lost|comp", 0.0, p.real) if compensated else None
+    second = k.var("norm|xx|sq", 0.0, p.real) if p.chance(0.4) else None
+    if p.chance(0.5):
+        bounds = (
+            t,
+            count,
+            threads if p.chance(0.5) else k.scalar("stride|num_threads|grid_size", T.I32, threads),
+        )
+    else:
+        per = k.let("chunk|per_thread|strip", (count + threads - 1) // threads)
+        low = k.let("begin|first|lo", t * per)
+        bounds = (low, wp.min(low + per, count))
+    with k.loop("i|j|e", *bounds) as i:
+        if lost is not None:
+            term = k.let("term|prod", x[i] * y[i] - lost)
+            nxt = k.let("nxt|sum_", acc + term)
+            k.set(lost, (nxt - acc) - term)
+            k.set(acc, nxt)
+        else:
+            k.aug(acc, "+", x[i] * y[i])
+        if second is not None:
+            k.aug(second, "+", x[i] * x[i])
+    if p.chance(0.5):
+        k.set(k.out("partials|block_sums|dots", p.real, (threads,))[t], acc)
+    else:
+        k.do(wp.atomic_add(k.out("dot|xy|result", p.real, (1,)), 0, acc))
+    if second is not None:
+        k.do(wp.atomic_add(k.out("xx|norm_sq|x_norm", p.real, (1,)), 0, second))
+
+
+def rotation(p: ProgramBuilder) -> None:
+    """Givens rotations of the Hessenberg matrices of restarted methods, one system per thread."""
+    k = p.kernel_builder(
+        "apply_givens|givens_qr|hessenberg_qr|rotate_column|update_least_squares",
+        p.pick(
+            "Givens rotations of the new Hessenberg column.",
+            "Small least-squares update of each system.",
+        ),
+    )
+    m = p.pick(4, 5, 6)
+    e = Entities(k, "system", count=p.pick(16, 24, 32), layouts=False, index="s|b|i")
+    i = e.index
+    h = k.array("H|hessenberg|columns", p.real, (e.n, m + 1, m), R.uniform(0.2, 1.0), "inout")
+    cs, sn = (
+        k.array(a, p.real, (e.n, m), R.uniform(-0.7, 0.7), "inout")
+        for a in ("cs|cosines", "sn|sines")
+    )
+    g = k.array("g|rhs|beta_vec", p.real, (e.n, m + 1), R.uniform(-1.0, 1.0), "inout")
+    col = k.count("col|j|step", p.pick(1, 2, m - 1))
+    e.guard()
+    with k.loop("q|r|row", col) as q:
+        a = k.let("a|t|upper", cs[i, q] * h[i, q, col] + sn[i, q] * h[i, q + 1, col])
+        k.set(h[i, q + 1, col], cs[i, q] * h[i, q + 1, col] - sn[i, q] * h[i, q, col])
+        k.set(h[i, q, col], a)
+    function = p.func(
+        "givens|rotation_of|make_rotation",
+        {"a|f": p.real, "b|g": p.real},
+        lambda b, x, y: _givens(p, b, x, y),
+    )
+    c, s = k.unpack(["c|cos_new|cj", "s|sin_new|sj"], function(h[i, col, col], h[i, col + 1, col]))
+    k.set(cs[i, col], c)
+    k.set(sn[i, col], s)
+    k.set(h[i, col, col], c * h[i, col, col] + s * h[i, col + 1, col])
+    k.set(h[i, col + 1, col], 0.0)
+    gj = k.let("gj|old_g|top", g[i, col])
+    k.set(g[i, col + 1], -s * gj)
+    k.set(g[i, col], c * gj)
+    if p.chance(0.6):
+        e.out("residual_norms|errors|res_out", p.real).store(wp.abs(g[i, col + 1]))
+    k.options["enable_backward"] = False
+
+
+def _givens(p: ProgramBuilder, b, x: Expr, y: Expr) -> None:  # type: ignore[no-untyped-def]
+    if p.chance(0.5):
+        r = b.let("r|h|size", wp.sqrt(x * x + y * y))
+        with b.when(r < 1.0e-12):
+            b.ret(construct(p.real, 1.0), construct(p.real, 0.0))
+        b.ret(x / r, y / r)
+        return
+    with b.when(y == 0.0):
+        b.ret(construct(p.real, 1.0), construct(p.real, 0.0))
+    with b.when(wp.abs(y) > wp.abs(x)):
+        t = b.let("t|tau", x / y)
+        s = b.let("s|sn", 1.0 / wp.sqrt(1.0 + t * t))
+        b.ret(s * t, s)
+    t2 = b.let("t2|ratio", y / x)
+    c = b.let("c|cs", 1.0 / wp.sqrt(1.0 + t2 * t2))
+    b.ret(c, c * t2)

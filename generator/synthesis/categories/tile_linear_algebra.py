@@ -1,0 +1,49 @@
+"""Dense linear algebra that a block of threads does on tiles."""
+
+from generator.synthesis import types as T
+from generator.synthesis.categories._tla_dynamics import (
+    constrained,
+    forward_dynamics,
+    gauss_newton,
+    small_solves,
+)
+from generator.synthesis.categories._tla_estimation import (
+    gaussian_process,
+    kalman,
+    regression,
+    whitening,
+)
+from generator.synthesis.categories._tla_iterations import control, curve_fit, quadratic_program
+from generator.synthesis.categories._tla_products import matrix_functions, orthonormal, products
+from generator.synthesis.categories._tla_spectral import spectral
+from generator.synthesis.categories._tla_vectors import vectors
+from generator.synthesis.program import ProgramBuilder
+from generator.synthesis.registry import category
+
+
+@category("tile_linear_algebra", version=1, title="Tile linear algebra")
+def write(p: ProgramBuilder) -> None:
+    """Dense linear algebra that a block of threads does on tiles in shared memory: batched positive-definite
+    solves, Kalman filters, regression, Gaussian processes, constrained dynamics, blocked products and spectra."""
+    p.real = T.F64 if p.on("double") else T.F32
+    intent = p.weighted(
+        {
+            kalman: 2,
+            regression: 2,
+            gaussian_process: 2,
+            whitening: 2,
+            constrained: 2,
+            forward_dynamics: 2,
+            gauss_newton: 2,
+            small_solves: 3,
+            products: 3,
+            matrix_functions: 2,
+            orthonormal: 1,
+            vectors: 3.5,
+            spectral: 3,
+            control: 2.5,
+            quadratic_program: 2.5,
+            curve_fit: 2.5,
+        }
+    )
+    intent(p)

@@ -11,7 +11,9 @@ import numpy as np
 from warp_ir_dataset.recipes import Arguments, load_module, outputs
 
 
-def execute(python: str, launch: dict[str, Any], device: str = "cpu", name: str = "program") -> dict[str, np.ndarray]:
+def execute(
+    python: str, launch: dict[str, Any], device: str = "cpu", name: str = "program"
+) -> dict[str, np.ndarray]:
     """The arrays that the kernel wrote, by argument name.
 
     Args:

@@ -63,8 +63,11 @@ def surface(r: Recipe, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
     """Points (n, 3) and triangles (m, 3) of a mesh recipe."""
     n = r["resolution"]
     makers: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
-        "sphere": lambda: _sphere(n), "torus": lambda: _torus(n), "box": _box, "terrain": lambda: _terrain(n, rng),
-    }  # fmt: skip
+        "sphere": lambda: _sphere(n),
+        "torus": lambda: _torus(n),
+        "box": _box,
+        "terrain": lambda: _terrain(n, rng),
+    }
     points, faces = makers[r["shape"]]()
     return points * r["scale"], faces
 
@@ -77,7 +80,9 @@ def make_mesh(r: Recipe, rng: np.random.Generator, owner: Any) -> Any:
     import warp as wp
 
     points, faces = surface(r, rng)
-    groups = wp.array(np.arange(len(faces)) * GROUPS // len(faces), dtype=wp.int32, device=owner.device)
+    groups = wp.array(
+        np.arange(len(faces)) * GROUPS // len(faces), dtype=wp.int32, device=owner.device
+    )
     return wp.Mesh(
         points=wp.array(points.astype(np.float32), dtype=wp.vec3, device=owner.device),
         velocities=wp.array(
@@ -153,7 +158,11 @@ def make_volume(r: Recipe, rng: np.random.Generator, owner: Any) -> Any:
     values = _field_values(r, rng)
     half = 0.5 * (r["resolution"] - 1) * r["voxel"]
     # The background's Python type decides between int32, float32 and vec3f.
-    kinds: dict[str, Callable[[float], Any]] = {"int32": int, "float32": float, "vec3f": lambda b: [b] * 3}
+    kinds: dict[str, Callable[[float], Any]] = {
+        "int32": int,
+        "float32": float,
+        "vec3f": lambda b: [b] * 3,
+    }
     background = kinds[r["dtype"]](r["background"])
     return wp.Volume.load_from_numpy(
         values,

@@ -112,6 +112,13 @@ class Category(_Record):
     doc: str
 
 
+class Coverage(_Record):
+    """Rows of one category by what they use; groups that none uses are left out."""
+
+    constructs: dict[str, int]  # group of language features -> rows
+    builtins: dict[str, int]  # group of builtins -> rows that call one of it
+
+
 class Span(_Record):
     """Lines of `code` that one Python line became; 1-based, inclusive."""
 
@@ -156,6 +163,7 @@ class Manifest(_Record):
     categories: dict[str, dict[str, int]]  # category -> split -> rows
     features: dict[str, int]
     builtins: dict[str, int]
+    coverage: dict[str, Coverage]  # by category
     lengths: dict[str, Quantiles]
     sampling: Sampling
     checks: Checks

@@ -131,9 +131,18 @@ def _custom_type(name: str) -> Any:
     import warp as wp
 
     scalars = {
-        "h": wp.float16, "f": wp.float32, "d": wp.float64, "b": wp.int8, "ub": wp.uint8, "s": wp.int16,
-        "us": wp.uint16, "i": wp.int32, "ui": wp.uint32, "l": wp.int64, "ul": wp.uint64,
-    }  # fmt: skip
+        "h": wp.float16,
+        "f": wp.float32,
+        "d": wp.float64,
+        "b": wp.int8,
+        "ub": wp.uint8,
+        "s": wp.int16,
+        "us": wp.uint16,
+        "i": wp.int32,
+        "ui": wp.uint32,
+        "l": wp.int64,
+        "ul": wp.uint64,
+    }
     stem = name.rstrip("hfdbusil")
     scalar = scalars[name[len(stem) :]]
     if stem.startswith("vec"):
@@ -226,11 +235,13 @@ class Arguments:
         return wp.array(data, dtype=struct, device=self.device)
 
     def _handle(self, r: Recipe, path: tuple[str, ...]) -> Any:
+        import warp as wp
+
         from warp_ir_dataset import geometry
 
         made = geometry.BUILDERS[r["kind"]](r, self._rng(path), self)
         self.alive.append(made)
-        return made if r["kind"] == "texture" else made.id
+        return made if r["kind"] == "texture" else wp.uint64(made.id)
 
 
 def _flat(value: Any) -> list[Any]:

@@ -9,8 +9,12 @@ from generator.records import Program
 from generator.seeds import derive
 from generator.synthesis import policy as policies
 from generator.synthesis.assemble import assemble
+from generator.synthesis.fusion import CannotFuse
 from generator.synthesis.program import ProgramBuilder
-from generator.synthesis.registry import categories
+from generator.synthesis.registry import Category, categories
+
+_MOST_STEPS = 7
+_ATTEMPTS = 8  # at a step that fits the threads of those before
 
 
 class SynthesisSettings(Protocol):
@@ -60,14 +64,61 @@ def synthesise(settings: SynthesisSettings, root_seed: int, index: int) -> Progr
     """
     seed = derive(root_seed, "program", index)
     rng = random.Random(seed)
-    chosen = _choose(settings, rng)
-    p = ProgramBuilder(rng, replace(policies.Policy(), **settings.policy))
+    chosen = categories()[_choose(settings, rng)]
+    policy = replace(policies.Policy(), **settings.policy)
+    steps = 1
+    while steps < _MOST_STEPS and rng.random() < policy.fused:
+        steps += 1
     try:
-        categories()[chosen].write(p)
+        p = _written(chosen, policy, rng, steps)
         cosmetics = random.Random(derive(seed, "cosmetics"))
-        return assemble(p, index=index, seed=seed, category=chosen, cosmetics=cosmetics)
+        return assemble(p, index=index, seed=seed, category=chosen.name, cosmetics=cosmetics)
     except (TypeError, ValueError) as error:
-        raise RejectProgram("ill_typed", f"{chosen}: {error}") from error
+        raise RejectProgram("ill_typed", f"{chosen.name}: {error}") from error
+
+
+def _written(
+    category: Category, policy: policies.Policy, rng: random.Random, steps: int
+) -> ProgramBuilder:
+    """The builder after the category wrote `steps` steps, or as many fewer as fit together."""
+    start = rng.getstate()
+    while True:
+        rng.setstate(start)
+        p = ProgramBuilder(rng, policy)
+        category.write(p)
+        p.fusing = True
+        if all(_another_step(category, p) for _ in range(steps - 1)):
+            return p
+        steps -= 1
+
+
+def _another_step(category: Category, p: ProgramBuilder) -> bool:
+    """Has the category write one more step into the kernel; False if none was found that fits."""
+    assert p.kernel
+    before = _extent(p)
+    for _ in range(_ATTEMPTS):
+        dims, real = p.kernel.launch_dim, p.real
+        try:
+            category.write(p)
+            return (dims, real) == (p.kernel.launch_dim, p.real)
+        except CannotFuse:
+            p.kernel.launch_dim, p.real = dims, real
+            if _extent(p) != before:
+                return False
+    return False
+
+
+def _extent(p: ProgramBuilder) -> tuple[int, ...]:
+    """How much has been written: a step that does not fit must not have left anything behind."""
+    assert p.kernel
+    return (
+        len(p.constants),
+        len(p.structs),
+        len(p.functions),
+        len(p.captured),
+        len(p.kernel.arguments),
+        len(p.kernel.body),
+    )
 
 
 def _choose(settings: SynthesisSettings, rng: random.Random) -> str:

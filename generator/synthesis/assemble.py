@@ -6,15 +6,19 @@ from typing import Any
 from generator.records import Program
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
+from generator.synthesis.generic import generic_functions, generic_kernel
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.render import Renderer
+from generator.synthesis.rewrite import rewrite
 from generator.synthesis.style import draw
-from generator.synthesis.walk import names_used, walk
+from generator.synthesis.walk import names_used
 
 _DEFAULT_BLOCK_DIM = 256
 
 
-def assemble(p: ProgramBuilder, *, index: int, seed: int, category: str, cosmetics: random.Random) -> Program:
+def assemble(
+    p: ProgramBuilder, *, index: int, seed: int, category: str, cosmetics: random.Random
+) -> Program:
     """The finished program of a builder whose category has run.
 
     Raises:
@@ -23,19 +27,30 @@ def assemble(p: ProgramBuilder, *, index: int, seed: int, category: str, cosmeti
     k = p.kernel
     if k is None or not k.launch_dim:
         raise ValueError(f"category {category} made no kernel with launch dimensions")
-    k.close(p.pick("Params", "SimParams", "ModelParams", "SolverParams", "KernelParams", "Settings"))
+    rewrite(p, k)
+    k.close(
+        p.pick("Params", "SimParams", "ModelParams", "SolverParams", "KernelParams", "Settings")
+    )
+    _drop_unused(k)
     arguments = sorted(k.arguments, key=lambda a: a.group) if p.chance(0.8) else k.arguments
     kernel = N.KernelDef(k.name, [N.Parameter(a.name, a.type) for a in arguments], k.body, k.doc)
     kernel.options = _options(p, k)
-    concrete = _must_stay_concrete(p)
-    for function in p.functions:
-        if p.on("generic_function") and function.name not in concrete and _may_be_generic(function):
-            _make_generic(p, function)
+    _bare_returns(p, k)
+    generic_functions(p)
     module = N.Module(p.doc, [*p.constants, *p.structs, *p.functions], kernel)
     module.factory = _factory(p, k)
     if module.factory is None and p.on("method_kernel"):
-        module.owner = p.names.fresh(p.pick("Solver|Simulator|Model|Stepper|Pipeline", "Integrator|Operator|Scheme|Engine"))
-    module.postponed = module.factory is None and not p.functions and p.on("postponed_annotations")
+        module.owner = p.names.fresh(
+            p.pick("Solver|Simulator|Model|Stepper|Pipeline", "Integrator|Operator|Scheme|Engine")
+        )
+    if module.factory is None and not module.owner and k.block_dim is None:
+        module.overload = generic_kernel(p, k, kernel)
+    module.postponed = (
+        not module.overload
+        and module.factory is None
+        and not p.functions
+        and p.on("postponed_annotations")
+    )
     if module.postponed:
         p.features.add("string_annotations")
     style = draw(cosmetics, p.on)
@@ -49,36 +64,17 @@ def assemble(p: ProgramBuilder, *, index: int, seed: int, category: str, cosmeti
     )  # fmt: skip
 
 
-def _must_stay_concrete(p: ProgramBuilder) -> set[str]:
-    """Overloads, custom gradients and functions that have one: Warp wants their types spelt out."""
-    names = [f.name for f in p.functions]
-    gradients = [f for f in p.functions if f.decorator == "wp.func_grad"]
-    return {n for n in names if names.count(n) > 1} | {n for f in gradients for n in (f.name, *f.decorator_args)}
+def _drop_unused(k: KernelBuilder) -> None:
+    """Takes back arguments that no statement came to use."""
+    used = names_used(k.body) | {a.recipe["points"] for a in k.arguments if "points" in a.recipe}
+    k.arguments[:] = [a for a in k.arguments if a.name in used]
 
 
-def _may_be_generic(f: N.FunctionDef) -> bool:
-    """Whether the body names no concrete type, so that it is written for any."""
-    if f.native or f.concrete:
-        return False
-    for node in walk(f.body):
-        if isinstance(node, N.Construct | N.TypeRef):
-            return False
-        if isinstance(node, N.Literal) and isinstance(node.type, T.Scalar) and node.type.is_float:
-            return False
-    return any(_is_plain(q.type) for q in f.params)
-
-
-def _is_plain(t: T.Type) -> bool:
-    return isinstance(t, T.Vec | T.Mat | T.Quat | T.SpatialVec) or (isinstance(t, T.Scalar) and t.is_float)
-
-
-def _make_generic(p: ProgramBuilder, f: N.FunctionDef) -> None:
-    """Annotates parameters with ``Any``: all that can be, or one type's worth."""
-    candidates = [q for q in f.params if _is_plain(q.type) and q.default is None]
-    if p.chance(0.4) and candidates:
-        candidates = [q for q in candidates if q.type == candidates[0].type]
-    for parameter in candidates:
-        parameter.generic = True
+def _bare_returns(p: ProgramBuilder, k: KernelBuilder) -> None:
+    """Functions that wp.grad is taken of: with ``-> float`` Warp 1.19 generates code that does not compile."""
+    used = names_used([*k.body, *(s for f in p.functions for s in f.body)])
+    for function in p.functions:
+        function.bare_return = f"wp.grad({function.name})" in used
 
 
 def _options(p: ProgramBuilder, k: KernelBuilder) -> dict[str, object]:
@@ -94,7 +90,9 @@ def _options(p: ProgramBuilder, k: KernelBuilder) -> dict[str, object]:
     if p.on("cluster"):
         options["cluster_dim"] = 2
     if p.on("module_options"):
-        options["module_options"] = p.pick({"fast_math": True}, {"max_unroll": 4}, {"max_unroll": 32})
+        options["module_options"] = p.pick(
+            {"fast_math": True}, {"max_unroll": 4}, {"max_unroll": 32}
+        )
     return options
 
 
@@ -112,7 +110,11 @@ def _factory(p: ProgramBuilder, k: KernelBuilder) -> N.Factory | None:
 
 
 def _kernel_features(k: KernelBuilder, kernel: N.KernelDef) -> set[str]:
-    marks = {name for name in ("launch_bounds", "module_options", "grid_stride", "cluster_dim") if name in kernel.options}
+    marks: set[str] = {
+        name
+        for name in ("launch_bounds", "module_options", "grid_stride", "cluster_dim")
+        if name in kernel.options
+    }
     if kernel.options.get("enable_backward") is False:
         marks.add("no_backward")
     if kernel.options.get("module") == "unique":

@@ -35,18 +35,19 @@ class Block:
         if not isinstance(value, Expr):
             value = N.literal(value, t)
         if isinstance(value, N.Literal):
-            value = cast(T.scalar_of(value.type), N.Literal(value.value, N.literal_type(value.value)))
+            value = cast(
+                T.scalar_of(value.type), N.Literal(value.value, N.literal_type(value.value))
+            )
         elif isinstance(value, Name) or (isinstance(value, N.Call) and value.callee == "wp.static"):
             # Warp would otherwise make both names one variable, or the local a constant.
-            value = construct(value.type, value) if isinstance(value.type, T.Scalar) else value
+            copied = isinstance(value.type, T.Scalar | T.Vec | T.Mat | T.Quat | T.SpatialVec)
+            value = construct(value.type, value) if copied else value
         return self.let(hint, value)
 
     def unpack(self, hints: list[str], value: Expr) -> list[Name]:
         """Locals for the items of a tuple-typed value."""
         assert isinstance(value.type, T.TupleType)
-        names = [
-            Name(self.names.fresh(h), t) for h, t in zip(hints, value.type.items, strict=True)
-        ]
+        names = [Name(self.names.fresh(h), t) for h, t in zip(hints, value.type.items, strict=True)]
         self._append(N.Assign(tuple(names), value))
         return names
 
@@ -155,7 +156,9 @@ class Block:
         if not values:
             self._append(N.Return())
             return
-        lifted = tuple(lift(v, self.returns if isinstance(self.returns, T.Scalar) else None) for v in values)
+        lifted = tuple(
+            lift(v, self.returns if isinstance(self.returns, T.Scalar) else None) for v in values
+        )
         one = len(lifted) == 1
         t = lifted[0].type if one else T.TupleType(tuple(v.type for v in lifted))
         if self.returns is not None and self.returns != t:

@@ -4,10 +4,20 @@ The table holds, for every builtin the synthesiser uses, the rule that gives the
 The overload itself is checked against Warp's own registry by tests/warp/test_builtin_rules.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from generator.synthesis import types as T
-from generator.synthesis.tree import Attribute, Call, Construct, Expr, Operand, Shape, Text, TypeRef, lift
+from generator.synthesis.tree import (
+    Attribute,
+    Call,
+    Construct,
+    Expr,
+    Operand,
+    Shape,
+    Text,
+    TypeRef,
+    lift,
+)
 
 Rule = Callable[[list[Expr]], T.Type]
 
@@ -103,7 +113,9 @@ def _axis_angle(s: T.Scalar) -> T.Type:
 
 
 MESH_POINT, MESH_RAY, MESH = T.Opaque("MeshQueryPoint"), T.Opaque("MeshQueryRay"), T.Opaque("Mesh")
+TEXTURES = {n: T.Opaque(f"Texture{n}D") for n in (1, 2, 3)}
 FIELDS: dict[T.Type, dict[str, T.Type]] = {
+    **{t: dict.fromkeys(("width", "height", "depth")[:n], T.I32) for n, t in TEXTURES.items()},
     MESH_POINT: {"result": T.BOOL, "sign": T.F32, "face": T.I32, "u": T.F32, "v": T.F32},
     MESH_RAY: {
         "result": T.BOOL, "t": T.F32, "u": T.F32, "v": T.F32, "sign": T.F32, "normal": T.VEC3,
@@ -113,15 +125,87 @@ FIELDS: dict[T.Type, dict[str, T.Type]] = {
 }  # fmt: skip
 
 # Names whose Python number arguments take the scalar type of the first typed argument.
-UNIFORM = set(
-    """abs acos asin atan atan2 cbrt ceil clamp copysign cos cosh degrees erf erfc erfcinv erfinv exp
-    floor frac isfinite isinf isnan log log10 log2 max min mod nonzero pow radians rint round sign sin
-    sinh sqrt step tan tanh trunc add sub mul div neg pos cw_div cw_mul dot cross length length_sq
-    norm_huber norm_l1 norm_l2 norm_pseudo_huber normalize smooth_normalize lerp smoothstep
-    bit_and bit_or bit_xor lshift rshift floordiv
-    quat_from_axis_angle quat_slerp quat_rpy outer diag skew determinant trace inverse transpose ddot
-    where""".split()
-)
+UNIFORM = {
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "cbrt",
+    "ceil",
+    "clamp",
+    "copysign",
+    "cos",
+    "cosh",
+    "degrees",
+    "erf",
+    "erfc",
+    "erfcinv",
+    "erfinv",
+    "exp",
+    "floor",
+    "frac",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "log",
+    "log10",
+    "log2",
+    "max",
+    "min",
+    "mod",
+    "nonzero",
+    "pow",
+    "radians",
+    "rint",
+    "round",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "step",
+    "tan",
+    "tanh",
+    "trunc",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "pos",
+    "cw_div",
+    "cw_mul",
+    "dot",
+    "cross",
+    "length",
+    "length_sq",
+    "norm_huber",
+    "norm_l1",
+    "norm_l2",
+    "norm_pseudo_huber",
+    "normalize",
+    "smooth_normalize",
+    "lerp",
+    "smoothstep",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "lshift",
+    "rshift",
+    "floordiv",
+    "quat_from_axis_angle",
+    "quat_slerp",
+    "quat_rpy",
+    "outer",
+    "diag",
+    "skew",
+    "determinant",
+    "trace",
+    "inverse",
+    "transpose",
+    "ddot",
+    "where",
+}
 
 RULES: dict[str, Rule] = {}
 
@@ -142,9 +226,15 @@ _register(
 )
 _register(_first_or_component, "max min")
 _register(lambda a: T.I32, "bit_count argmax argmin len tid block_dim randi lower_bound")
-_register(_scalar, "length length_sq dot ddot determinant trace norm_huber norm_l1 norm_l2 norm_pseudo_huber")
+_register(
+    _scalar,
+    "length length_sq dot ddot determinant trace norm_huber norm_l1 norm_l2 norm_pseudo_huber",
+)
 _register(_scalar, "spatial_dot smoothstep quat_twist_angle quat_twist_angle_signed")
-_register(_always(T.BOOL), "isfinite isinf isnan unot hash_grid_query_next mesh_query_aabb_next bvh_query_next")
+_register(
+    _always(T.BOOL),
+    "isfinite isinf isnan unot hash_grid_query_next mesh_query_aabb_next bvh_query_next",
+)
 _register(_transpose, "transpose")
 _register(_outer, "outer")
 _register(_matrix_from, "matrix_from_cols")
@@ -157,15 +247,31 @@ _register(_of_scalar(_svd2), "svd2")
 _register(_of_scalar(_eig3), "eig3")
 _register(_of_scalar(_two_mats), "qr3")
 _register(_of_scalar(_axis_angle), "quat_to_axis_angle")
-_register(_of_scalar(T.Quat), "quat_from_axis_angle quat_from_matrix quat_rpy quat_from_euler quat_twist")
-_register(_of_scalar(_vec3), "quat_to_rpy quat_to_euler spatial_top spatial_bottom velocity_at_point")
-_register(_second, "quat_rotate quat_rotate_inv transform_point transform_vector where transform_twist transform_wrench")
+_register(
+    _of_scalar(T.Quat), "quat_from_axis_angle quat_from_matrix quat_rpy quat_from_euler quat_twist"
+)
+_register(
+    _of_scalar(_vec3), "quat_to_rpy quat_to_euler spatial_top spatial_bottom velocity_at_point"
+)
+_register(
+    _second,
+    "quat_rotate quat_rotate_inv transform_point transform_vector where transform_twist transform_wrench",
+)
 _register(_of_scalar(_vec3), "transform_get_translation")
 _register(_of_scalar(T.Quat), "transform_get_rotation")
-_register(_of_scalar(T.Transform), "transform_set_translation transform_set_rotation transform_from_matrix")
+_register(
+    _of_scalar(T.Transform),
+    "transform_set_translation transform_set_rotation transform_from_matrix",
+)
 _register(_of_scalar(lambda s: T.Mat(4, 4, s)), "transform_to_matrix transform_compose")
 _register(_of_scalar(T.SpatialMat), "spatial_adjoint")
-_register(_element, "atomic_add atomic_sub atomic_min atomic_max atomic_and atomic_or atomic_xor atomic_exch atomic_cas")
+_register(_always(T.QUAT), "quat_identity")
+_register(_always(T.TRANSFORM), "transform_identity")
+_register(_of_scalar(T.SpatialVec), "spatial_vector")
+_register(
+    _element,
+    "atomic_add atomic_sub atomic_min atomic_max atomic_and atomic_or atomic_xor atomic_exch atomic_cas",
+)
 # random numbers and noise
 _register(_always(T.U32), "rand_init poisson")
 _register(_always(T.F32), "randf randn noise pnoise")
@@ -175,12 +281,18 @@ _register(
     "sample_unit_sphere sample_unit_sphere_surface sample_unit_hemisphere sample_unit_hemisphere_surface "
     "sample_unit_cube mesh_eval_position mesh_eval_velocity mesh_eval_face_normal mesh_get_point mesh_get_velocity",
 )
-_register(_always(T.I32), "sample_cdf hash_grid_point_id mesh_get_index mesh_get_group_root bvh_get_group_root")
+_register(
+    _always(T.I32),
+    "sample_cdf hash_grid_point_id mesh_get_index mesh_get_group_root bvh_get_group_root",
+)
 _register(lambda a: T.VEC2 if a[1].type == T.VEC2 else T.VEC3, "curlnoise")
 _register(_always(T.U32), "randu")
 # queries
 _register(_always(T.Opaque("hash_grid_query_t")), "hash_grid_query")
-_register(_always(T.Opaque("bvh_query_t")), "bvh_query_aabb bvh_query_ray bvh_query_sphere bvh_query_capsule")
+_register(
+    _always(T.Opaque("bvh_query_t")),
+    "bvh_query_aabb bvh_query_ray bvh_query_sphere bvh_query_capsule",
+)
 _register(_always(T.Opaque("mesh_query_aabb_t")), "mesh_query_aabb mesh_query_sphere")
 _register(
     _always(MESH_POINT),
@@ -203,7 +315,10 @@ _register(
     "volume_index_to_world_dir",
 )
 _register(_always(T.F32), "volume_sample_grad_f")
-_register(_always(T.VOID), "volume_store_f volume_store_v volume_store_i printf print expect_near tile_store")
+_register(
+    _always(T.VOID),
+    "volume_store_f volume_store_v volume_store_i printf print expect_near tile_store",
+)
 
 
 class Namespace:
@@ -214,14 +329,18 @@ class Namespace:
         if rule is None:
             raise AttributeError(f"no typing rule for the builtin wp.{name}")
 
-        def make(*args: "Operand | str | T.Type", **kwargs: "Operand | str | T.Type | tuple[int, ...]") -> Expr:
+        def make(
+            *args: "Operand | str | T.Type", **kwargs: "Operand | str | T.Type | tuple[int, ...]"
+        ) -> Expr:
+            if name == "spatial_vector":  # its spelling depends on the precision
+                return construct(T.SpatialVec(T.scalar_of(args[0].type)), *args)  # type: ignore[union-attr,arg-type]
             return call(name, args, kwargs, rule)
 
         return make
 
 
 def call(
-    name: str, args: tuple[object, ...], kwargs: dict[str, object], rule: Rule | T.Type
+    name: str, args: tuple[object, ...], kwargs: Mapping[str, object], rule: Rule | T.Type
 ) -> Call:
     """``wp.name(*args, **kwargs)``; `rule` is the result type or gives it from the arguments."""
     like = None

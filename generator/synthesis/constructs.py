@@ -25,7 +25,9 @@ class Enumeration:
         return N.Attribute(Name(self.name, T.Opaque("enum")), member, T.I32)
 
 
-def enumeration(p: ProgramBuilder, hint: str, members: list[str], flag: bool = False) -> Enumeration:
+def enumeration(
+    p: ProgramBuilder, hint: str, members: list[str], flag: bool = False
+) -> Enumeration:
     """A module-level enumeration: members count from 0, or are bits in a flag."""
     name = p.names.fresh(hint)
     numbered = [(m, 1 << i if flag else i) for i, m in enumerate(members)]
@@ -34,7 +36,11 @@ def enumeration(p: ProgramBuilder, hint: str, members: list[str], flag: bool = F
 
 
 def overload(
-    p: ProgramBuilder, base: UserFunction, params: dict[str, T.Type], body: Callable[..., None], doc: str = ""
+    p: ProgramBuilder,
+    base: UserFunction,
+    params: dict[str, T.Type],
+    body: Callable[..., None],
+    doc: str = "",
 ) -> UserFunction:
     """A second `@wp.func` of the same name for other argument types."""
     added = p.func(f"{base.name}_overload", params, body, doc)
@@ -57,7 +63,9 @@ def gradient(p: ProgramBuilder, f: UserFunction, body: Callable[..., None]) -> N
     table = Name("wp.adjoint", T.Opaque("adjoint"))
     adjoints = [Subscript(table, (n,), n.type) for n in names]
     body(block, adjoints, *names, Name(seed.name, seed.type))
-    definition = N.FunctionDef(p.names.fresh(f"adj_{f.name}|{f.name}_grad"), [*given, seed], None, block.body)
+    definition = N.FunctionDef(
+        p.names.fresh(f"adj_{f.name}|{f.name}_grad"), [*given, seed], None, block.body
+    )
     definition.decorator, definition.decorator_args = "wp.func_grad", (f.name,)
     position = next(i for i, g in enumerate(p.functions) if g.name == f.name)
     p.functions.insert(position + 1, definition)

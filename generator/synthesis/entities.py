@@ -13,6 +13,7 @@ from generator.synthesis import recipes as R
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.builtins import wp
+from generator.synthesis.fusion import CannotFuse
 from generator.synthesis.logic import any_of, negate
 from generator.synthesis.names import Names
 from generator.synthesis.program import Argument, KernelBuilder
@@ -22,7 +23,9 @@ from generator.synthesis.tree import Expr, Name, Operand
 class Field:
     """One quantity of every item; ``field[j]`` is that of item `j` of this thread's world."""
 
-    def __init__(self, owner: "Entities", array: Expr, dtype: T.Type, member: str | None = None) -> None:
+    def __init__(
+        self, owner: "Entities", array: Expr, dtype: T.Type, member: str | None = None
+    ) -> None:
         self.owner = owner
         self.array = array
         self.dtype = dtype
@@ -78,7 +81,11 @@ class Entities:
         layouts: bool = True,
     ) -> None:  # fmt: skip
         p = k.p
+        if p.fusing:
+            self._adopt(k.layout, singular, count, layouts)
+            return
         self.k = k
+        k.layout = self
         self.singular = singular
         self.n = count or p.pick(48, 64, 96, 100, 120, 128, 160, 200, 256)
         self.worlds = p.pick(2, 3, 4) if layouts and p.on("batched") else None
@@ -89,12 +96,24 @@ class Entities:
         self._some_array: Expr | None = None
         self._open(index, layouts)
 
+    def _adopt(self, layout: object, singular: str, count: int | None, layouts: bool) -> None:
+        """Shares the threads of the step before."""
+        if not isinstance(layout, Entities) or layout.singular != singular:
+            raise CannotFuse
+        if (count not in (None, layout.n)) or (
+            not layouts and (layout.world is not None or layout.listed)
+        ):
+            raise CannotFuse
+        self.__dict__ = layout.__dict__
+        self.k.adopt()
+
     # --- launch layout ----------------------------------------------------------------------------
 
     def _open(self, index: str, layouts: bool) -> None:
         k, p = self.k, self.k.p
         padded = layouts and p.on("padded_launch")
         listed = layouts and not padded and p.on("active_list")
+        self.listed = listed
         threads = self.n + p.pick(5, 16, 28) if padded else self.n
         if self.worlds is not None:
             k.launch_dim = (self.worlds, threads)
@@ -121,7 +140,12 @@ class Entities:
         active = k.array(hint, T.I32, shape, R.permutation())
         entry = active[thread] if self.world is None else active[self.world, thread]
         if k.p.chance(0.6):
-            number = k.array(f"num_{hint.split('|')[0]}|{self.singular}_count|active_count", T.I32, (1,), R.constant(live))
+            number = k.array(
+                f"num_{hint.split('|')[0]}|{self.singular}_count|active_count",
+                T.I32,
+                (1,),
+                R.constant(live),
+            )
             with k.when(thread >= number[0]):
                 k.ret()
         self.index = k.let(f"i|{self.singular}|{self.singular}_id|idx", entry)
@@ -163,7 +187,7 @@ class Entities:
             plural = f"{_plural(self.singular)}|{self.singular}_data|{self.singular}_state"
             opaque = T.Array(T.Opaque("record"), dims)
             self._record_array = Name(k.names.fresh(plural), opaque)
-            self._record_names = Names(k.rng)
+            self._record_names = Names(k.rng).fields()
             k.closers.append(self._close_record)
         member = self._record_names.fresh(hint)
         self._record.append((member, dtype, recipe))
@@ -174,7 +198,8 @@ class Entities:
         assert self._record_array is not None
         word = "".join(part.capitalize() for part in self.singular.split("_"))
         struct = T.StructType(
-            k.p.names.fresh(f"{word}|{word}State|{word}Data"), tuple((m, t) for m, t, _ in self._record)
+            k.p.names.fresh(f"{word}|{word}State|{word}Data"),
+            tuple((m, t) for m, t, _ in self._record),
         )
         k.p.structs.append(N.StructDef(struct))
         shape = (self.n,) if self.worlds is None else (self.worlds, self.n)
@@ -196,7 +221,12 @@ class Entities:
             return self.field(plural, t, R.uniform(low, high)).own
         kinds = p.pick(3, 4, 8)
         ids = self.kind_ids(kinds)
-        table = k.array(f"{hint.split('|')[0]}_table|{_plural(hint.split('|')[-1])}", t, (kinds,), R.uniform(low, high))
+        table = k.array(
+            f"{hint.split('|')[0]}_table|{_plural(hint.split('|')[-1])}",
+            t,
+            (kinds,),
+            R.uniform(low, high),
+        )
         return table[ids]
 
     def kind_ids(self, kinds: int) -> Expr:
@@ -212,7 +242,9 @@ class Entities:
         k, p = self.k, self.k.p
         t = t or p.real
         if self.world is not None and self.worlds and p.on("params_per_world") and p.chance(0.7):
-            return k.array(_plural(hint.split("|")[0]), t, (self.worlds,), R.uniform(low, high))[self.world]
+            return k.array(_plural(hint.split("|")[0]), t, (self.worlds,), R.uniform(low, high))[
+                self.world
+            ]
         return k.param(hint, low, high, t)
 
     def world_vector(self, hint: str, value: list[float], t: T.Vec) -> Expr:
@@ -243,8 +275,14 @@ class Entities:
                 f = self.field(f"{s}_active|{s}_mask|enabled|mask", T.I32, R.mask(0.8))
                 return f.own == 0
             case "flag":
-                flags = self.field(f"{s}_flags|flags|state_flags", p.pick(T.I32, T.I32, T.U32), R.integers(0, 16))
-                bit = p.const(f"{s}_ACTIVE|FLAG_ACTIVE|ACTIVE_BIT".upper(), p.pick(1, 2, 4), T.scalar_of(flags.dtype))
+                flags = self.field(
+                    f"{s}_flags|flags|state_flags", p.pick(T.I32, T.I32, T.U32), R.integers(0, 16)
+                )
+                bit = p.const(
+                    f"{s}_ACTIVE|FLAG_ACTIVE|ACTIVE_BIT".upper(),
+                    p.pick(1, 2, 4),
+                    T.scalar_of(flags.dtype),
+                )
                 zero = N.literal(0, flags.dtype)
                 return (flags.own & bit) == zero
             case "kind":
@@ -259,7 +297,9 @@ class Entities:
 
 
 @contextmanager
-def neighbours(e: Entities, kind: str | None = None, j: str = "j|nbr|other") -> Iterator[tuple[Name, Expr]]:
+def neighbours(
+    e: Entities, kind: str | None = None, j: str = "j|nbr|other"
+) -> Iterator[tuple[Name, Expr]]:
     """A loop over the neighbours of this thread's item, in one of the layouts of the field.
 
     Yields the neighbour's index and its slot: an index into per-pair arrays of length
@@ -270,8 +310,12 @@ def neighbours(e: Entities, kind: str | None = None, j: str = "j|nbr|other") -> 
     n, i = e.n, e.index
     if kind == "csr":
         total = n * p.pick(4, 6, 8)
-        start = k.array("row_offsets|neighbor_offsets|offsets|row_ptr", T.I32, (n + 1,), R.offsets(total))
-        columns = k.array("neighbor_indices|columns|adjacency|col_indices", T.I32, (total,), R.integers(0, n))
+        start = k.array(
+            "row_offsets|neighbor_offsets|offsets|row_ptr", T.I32, (n + 1,), R.offsets(total)
+        )
+        columns = k.array(
+            "neighbor_indices|columns|adjacency|col_indices", T.I32, (total,), R.integers(0, n)
+        )
         first, last = start[i], start[i + 1]
         if p.chance(0.6):
             first, last = k.let("begin|start|row_start", first), k.let("end|stop|row_end", last)
@@ -279,7 +323,9 @@ def neighbours(e: Entities, kind: str | None = None, j: str = "j|nbr|other") -> 
             yield k.let(j, columns[slot]), slot
     elif kind == "table":
         width = p.pick(6, 8, 12)
-        table = k.array("neighbors|neighbor_list|nbr_table", T.I32, (n, width), R.padded(0, n, 0.25))
+        table = k.array(
+            "neighbors|neighbor_list|nbr_table", T.I32, (n, width), R.padded(0, n, 0.25)
+        )
         extent = width if p.chance(0.4) else table.dim(1)
         with k.loop("slot|s|k|m", extent) as slot:
             other = k.let(j, table[i, slot])

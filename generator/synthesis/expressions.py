@@ -4,8 +4,23 @@ from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.style import Style, custom_name
 
-_BINARY = {"|": 5, "^": 6, "&": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "//": 10, "%": 10, "@": 10, "**": 12}
-_BITS = ("&", "|", "^", "<<", ">>")
+_BINARY = {
+    "|": 5,
+    "^": 6,
+    "&": 7,
+    "<<": 8,
+    ">>": 8,
+    "+": 9,
+    "-": 9,
+    "*": 10,
+    "/": 10,
+    "//": 10,
+    "%": 10,
+    "@": 10,
+    "**": 12,
+}
+_ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod"}
+_BITS = {"&": "bit_and", "|": "bit_or", "^": "bit_xor", "<<": "lshift", ">>": "rshift"}
 _TERNARY, _OR, _AND, _NOT, _COMPARE, _UNARY, _ATOM = 1, 2, 3, 4, 4.5, 11, 14
 
 
@@ -49,6 +64,14 @@ class ExpressionPrinter:
             case N.Subscript(base, index, t):
                 return self._subscript(base, index, t), 13
             case N.Unary(op, operand, _):
+                spelt = {"-": "neg", "not": "unot", "~": "invert"}[op]
+                if (
+                    self.style.bit_calls
+                    if op == "~"
+                    else self.style.operator_calls and not _is_number(operand)
+                ):
+                    self.builtins.add(spelt)
+                    return f"wp.{spelt}({self.text(operand)})", 13
                 if op == "not":
                     return f"not {self.inside(operand, _NOT)}", _NOT
                 return f"{op}{self.inside(operand, _UNARY)}", _UNARY
@@ -73,6 +96,9 @@ class ExpressionPrinter:
                 return self._call(e), 13
             case N.Construct(args, t, kwargs):
                 return self._construct(args, t, kwargs), 13
+            case N.DtypeOf(name, of_array, value, _):
+                self.marks.add("generic_literal")
+                return f"{f'{name}.dtype' if of_array else f'type({name})'}({self.text(value)})", 13
             case N.TypeRef(t, _):
                 return self.type(t), 13
             case N.Shape(items, _):
@@ -99,22 +125,36 @@ class ExpressionPrinter:
         elif op == "**":
             self.marks.add("pow")
         self._note_type(t)
+        spelt = self._operator_call(op)
+        if spelt:
+            self.builtins.add(spelt)
+            return f"wp.{spelt}({self.text(left)}, {self.text(right)})", 13
         level = _BINARY[op]
         # Floating-point order is part of the program: a + (b + c) keeps its parentheses.
-        return f"{self._operand(op, left, level)} {op} {self._operand(op, right, level + 0.5)}", level
+        return (
+            f"{self._operand(op, left, level)} {op} {self._operand(op, right, level + 0.5)}",
+            level,
+        )
 
     def _operand(self, op: str, e: N.Expr, level: float) -> str:
         # Few readers know how bit operators bind, so people write the parentheses.
         mixed = isinstance(e, N.Binary) and e.op != op and (op in _BITS or e.op in _BITS)
         return f"({self.text(e)})" if mixed else self.inside(e, level)
 
+    def _operator_call(self, op: str) -> str | None:
+        """Warp's function for an operator, where this program spells it as a call."""
+        if op in _BITS:
+            return _BITS[op] if self.style.bit_calls else None
+        return _ARITHMETIC.get(op) if self.style.operator_calls else None
+
     def _subscript(self, base: N.Expr, index: tuple[N.Expr | N.Slice, ...], t: T.Type) -> str:
         parts = []
         for part in index:
             if isinstance(part, N.Slice):
                 self.marks.add("slice")
-                start = self.text(part.start) if part.start else ""
-                parts.append(f"{start}:{self.text(part.stop) if part.stop else ''}")
+                start = "" if part.start is None else self.text(part.start)
+                stop = "" if part.stop is None else self.text(part.stop)
+                parts.append(f"{start}:{stop}")
             else:
                 parts.append(self.text(part))
         if isinstance(base.type, T.Array) and isinstance(t, T.Array):
@@ -143,20 +183,39 @@ class ExpressionPrinter:
         if self.style.plain_builtins and name in ("min", "max", "abs"):
             self.marks.add("plain_builtin")
             return name
-        if self.style.math_module and name in ("sqrt", "sin", "cos", "exp", "log", "floor", "atan2"):
+        if self.style.math_module and name in (
+            "sqrt",
+            "sin",
+            "cos",
+            "exp",
+            "log",
+            "floor",
+            "atan2",
+        ):
             self.marks.add("math_module")
             return f"math.{name}"
         return e.callee
 
-    def _construct(self, args: tuple[N.Expr, ...], t: T.Type, kwargs: tuple[tuple[str, N.Expr], ...]) -> str:
+    def _construct(
+        self, args: tuple[N.Expr, ...], t: T.Type, kwargs: tuple[tuple[str, N.Expr], ...]
+    ) -> str:
         if isinstance(t, T.Scalar) and args and not isinstance(args[0], N.Literal):
             self.marks.add("cast")
         inner = [self.text(a) for a in args]
         inner += [f"{k}={self.text(v)}" for k, v in kwargs]
+        if isinstance(t, T.SpatialVec) and len(args) == 2:
+            if t.scalar == T.F32:
+                return f"wp.spatial_vector({', '.join(inner)})"
+            # From two halves Warp builds single precision only.
+            inner = [f"{self.inside(half, 13)}[{i}]" for half in args for i in range(3)]
         return f"{self.type(t)}({', '.join(inner)})"
 
     def _note_type(self, t: T.Type) -> None:
         note_type(t, self.marks, self.customs)
+
+
+def _is_number(e: N.Expr) -> bool:
+    return isinstance(e, N.Literal)
 
 
 def note_type(t: T.Type, marks: set[str], customs: dict[str, T.Type]) -> None:

@@ -11,6 +11,7 @@ from generator.synthesis import recipes as R
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.builtins import wp
+from generator.synthesis.fusion import CannotFuse
 from generator.synthesis.logic import any_of
 from generator.synthesis.program import KernelBuilder, UserFunction
 from generator.synthesis.tree import Expr, Operand
@@ -73,14 +74,22 @@ class Grid:
     ) -> None:  # fmt: skip
         """`names` holds one index hint per axis, separated by spaces: ``"row|i|y col|j|x"``."""
         p = k.p
+        if p.fusing:
+            self._adopt(k.layout, len(names.split()), shape, boundary, layouts)
+            return
         self.k = k
+        k.layout = self
         self.hints = names.split()
         axes = len(self.hints)
         sizes = (16, 20, 24, 32, 40) if axes == 2 else (8, 9, 10, 12)
         self.shape = shape or tuple(p.pick(*sizes) for _ in range(axes))
         self.boundary = boundary or p.weighted(BOUNDARIES)
         self.flat = layouts and p.on("flat_grid")
-        self.batch = p.pick(2, 3) if layouts and axes == 2 and not self.flat and p.on("batched") and p.chance(0.6) else None
+        self.batch = (
+            p.pick(2, 3)
+            if layouts and axes == 2 and not self.flat and p.on("batched") and p.chance(0.6)
+            else None
+        )
         self.batch_index: Expr | None = None
         self.index: tuple[Expr, ...] = ()
         self._extents: dict[int, Expr] = {}
@@ -88,9 +97,32 @@ class Grid:
         self._some_array: Expr | None = None
         self._clamps = p.chance(0.3)  # wp.clamp(i + 1, 0, n - 1) rather than wp.min(i + 1, n - 1)
         self._flat_own: Expr | None = None  # this thread's cell in a flattened array
+        self._through_function = False  # flattened indices come from a function, made on first use
         self._flat_index: UserFunction | None = None
         self._offset = 1 if self.boundary == "interior" and p.chance(0.4) else 0
         self._open(layouts)
+
+    def _adopt(
+        self,
+        layout: object,
+        axes: int,
+        shape: tuple[int, ...] | None,
+        boundary: str | None,
+        layouts: bool,
+    ) -> None:
+        """Shares the threads of the step before."""
+        if (
+            not isinstance(layout, Grid)
+            or len(layout.shape) != axes
+            or shape not in (None, layout.shape)
+        ):
+            raise CannotFuse
+        if boundary not in (None, layout.boundary) or (
+            not layouts and (layout.flat or layout.batch)
+        ):
+            raise CannotFuse
+        self.__dict__ = layout.__dict__
+        self.k.adopt()
 
     # --- launch layout ----------------------------------------------------------------------------
 
@@ -98,7 +130,7 @@ class Grid:
         k, p = self.k, self.k.p
         cells = tuple(s - 2 * self._offset for s in self.shape)
         if self.flat and p.chance(0.6):
-            self._flat_index = self._index_function()
+            self._through_function = True
         flat_launch = self._offset == 0 and (self.flat and p.chance(0.7))
         if flat_launch:
             self._open_flat()
@@ -113,7 +145,8 @@ class Grid:
             self.index = tuple(names)
         if self._offset:
             self.index = tuple(
-                k.let(f"{h.split('|')[0]}c|{h.split('|')[0]}0", i + 1) for h, i in zip(self.hints, self.index, strict=True)
+                k.let(f"{h.split('|')[0]}c|{h.split('|')[0]}0", i + 1)
+                for h, i in zip(self.hints, self.index, strict=True)
             )
         elif self.boundary == "interior":
             with k.when(self.on_border()):
@@ -157,7 +190,11 @@ class Grid:
             if self._some_array is not None and not self.flat and k.p.chance(0.6):
                 self._extents[axis] = self._some_array.dim(axis + (self.batch is not None))
                 return self._extents[axis]
-            words = ("height|ny|rows|res_y", "width|nx|cols|res_x") if len(self.shape) == 2 else ("nx|dim_x", "ny|dim_y", "nz|dim_z")
+            words = (
+                ("height|ny|rows|res_y", "width|nx|cols|res_x")
+                if len(self.shape) == 2
+                else ("nx|dim_x", "ny|dim_y", "nz|dim_z")
+            )
             if len(self.shape) == 3 and self.hints[0].split("|")[0] in ("z", "k"):
                 words = words[::-1]
             self._extents[axis] = k.arg(words[axis], T.I32, R.value("int32", self.shape[axis]), 2)
@@ -167,7 +204,10 @@ class Grid:
         """Whether this thread's cell lies in the outermost layer."""
         tests: list[Expr] = []
         for axis, i in enumerate(self.index):
-            tests += [i == 0 if width == 1 else i < width, i == self.extent(axis) - 1 if width == 1 else i >= self.extent(axis) - width]
+            tests += [
+                i == 0 if width == 1 else i < width,
+                i == self.extent(axis) - 1 if width == 1 else i >= self.extent(axis) - width,
+            ]
         return any_of(*tests)
 
     # --- arrays -----------------------------------------------------------------------------------
@@ -196,10 +236,17 @@ class Grid:
         """Array index of a cell."""
         if not self.flat:
             return where if self.batch_index is None else (self.batch_index, *where)
-        if self._flat_own is not None and all(w is i for w, i in zip(where, self.index, strict=True)):
+        if self._flat_own is not None and all(
+            w is i for w, i in zip(where, self.index, strict=True)
+        ):
             return (self._flat_own,)
-        if self._flat_index is not None:
-            return (self._flat_index(*where, *(self.extent(axis) for axis in range(1, len(self.shape)))),)
+        if self._through_function:
+            self._flat_index = self._flat_index or self._index_function()
+            return (
+                self._flat_index(
+                    *where, *(self.extent(axis) for axis in range(1, len(self.shape)))
+                ),
+            )
         position: Operand = where[0]
         for axis in range(1, len(self.shape)):
             position = position * self.extent(axis) + where[axis]
@@ -222,7 +269,9 @@ class Grid:
             for axis, step in enumerate(offset):
                 if step and (axis, step) not in self._shifted:
                     base = self.hints[axis].split("|")[0]
-                    hint = "|".join(f"{base}{w}" for w in words.get(step, f"_{abs(step)}").split("|"))
+                    hint = "|".join(
+                        f"{base}{w}" for w in words.get(step, f"_{abs(step)}").split("|")
+                    )
                     self._shifted[axis, step] = self.k.let(hint, self._shift_expression(axis, step))
 
     def _shift_expression(self, axis: int, step: int) -> Expr:

@@ -34,7 +34,9 @@ def piece(
     return function(*args.values())
 
 
-def clamp_length(p: ProgramBuilder, b: Block, v: Expr, limit: Expr, name: str = "speed|mag|norm") -> None:
+def clamp_length(
+    p: ProgramBuilder, b: Block, v: Expr, limit: Expr, name: str = "speed|mag|norm"
+) -> None:
     """Limits the length of the local vector `v` in place."""
     size = b.let(name, wp.length(v))
     match p.pick("if", "if", "scale", "ternary"):
@@ -54,7 +56,9 @@ def clamp_length(p: ProgramBuilder, b: Block, v: Expr, limit: Expr, name: str = 
 
 def falloff(p: ProgramBuilder, b: Block, distance: Expr, radius: Expr) -> Expr:
     """A weight that falls from 1 at distance 0 to 0 (or nearly) at `radius`, in one of the usual forms."""
-    form = p.pick("linear", "quadratic", "cubic_spline", "wendland", "gauss", "smoothstep", "poly6", "cosine")
+    form = p.pick(
+        "linear", "quadratic", "cubic_spline", "wendland", "gauss", "smoothstep", "poly6", "cosine"
+    )
 
     def body(block: Block, d: Expr, h: Expr) -> Expr:
         q = block.let("q|ratio|u|s", d / h)
@@ -80,10 +84,18 @@ def falloff(p: ProgramBuilder, b: Block, distance: Expr, radius: Expr) -> Expr:
         t = block.let("t|r", wp.max(1.0 - q, 0.0))
         return wp.where(q < 0.5, near, 2.0 * t * t * t)
 
-    return piece(p, b, f"{form}_weight|{form}_kernel|{form}_falloff", {"d|dist|r": distance, "h|radius|support": radius}, body)
+    return piece(
+        p,
+        b,
+        f"{form}_weight|{form}_kernel|{form}_falloff",
+        {"d|dist|r": distance, "h|radius|support": radius},
+        body,
+    )
 
 
-def safe_direction(p: ProgramBuilder, b: Block, d: Expr, distance: Expr, floor: float = 1.0e-6) -> Expr:
+def safe_direction(
+    p: ProgramBuilder, b: Block, d: Expr, distance: Expr, floor: float = 1.0e-6
+) -> Expr:
     """The unit vector along `d`, whose length `distance` is known; zero-length input is handled."""
     match p.pick("normalize", "divide", "guarded", "where"):
         case "normalize":

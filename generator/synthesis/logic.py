@@ -19,14 +19,22 @@ def negate(condition: Expr) -> Expr:
     return Unary("not", condition, T.BOOL)
 
 
-def between(low: Operand, value: Expr, high: Operand, ops: tuple[str, str] = ("<=", "<")) -> Compare:
+def between(
+    low: Operand, value: Expr, high: Operand, ops: tuple[str, str] = ("<=", "<")
+) -> Compare:
     """The chain ``low <= value < high``."""
     return compare(low, ops[0], value, ops[1], high)
 
 
 def choose(condition: Expr, then: Operand, otherwise: Operand) -> Ternary:
     """``then if condition else otherwise``."""
-    like = then.type if isinstance(then, Expr) else otherwise.type if isinstance(otherwise, Expr) else None
+    like = (
+        then.type
+        if isinstance(then, Expr)
+        else otherwise.type
+        if isinstance(otherwise, Expr)
+        else None
+    )
     a, b = lift(then, like), lift(otherwise, like)
     if a.type != b.type:
         raise TypeError(f"branches of {a.type} and {b.type}")

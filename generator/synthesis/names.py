@@ -8,17 +8,163 @@ import keyword
 import random
 
 # Kernel parameters and struct fields become C++ identifiers as they are.
-_CPP = """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
-constexpr const_cast continue decltype default delete do double dynamic_cast else enum explicit export
-extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr
-operator or or_eq private protected public register reinterpret_cast return short signed sizeof static
-static_assert static_cast struct switch template this thread_local throw true try typedef typeid typename
-union unsigned using virtual void volatile wchar_t while xor xor_eq dim task_index half uint near far
-errno stdin stdout stderr assert isnan isinf isfinite signbit NULL NAN INFINITY EPS M_PI linux unix""".split()
-_PYTHON = """abs all any bool dict dir divmod eval exec filter float hash id input int iter len list map
-max min next object open ord pow print range repr round set slice sorted str sum tuple type vars zip
-wp warp math np Any""".split()
+_CPP = [
+    "alignas",
+    "alignof",
+    "and",
+    "and_eq",
+    "asm",
+    "auto",
+    "bitand",
+    "bitor",
+    "bool",
+    "break",
+    "case",
+    "catch",
+    "char",
+    "class",
+    "compl",
+    "const",
+    "constexpr",
+    "const_cast",
+    "continue",
+    "decltype",
+    "default",
+    "delete",
+    "do",
+    "double",
+    "dynamic_cast",
+    "else",
+    "enum",
+    "explicit",
+    "export",
+    "extern",
+    "false",
+    "float",
+    "for",
+    "friend",
+    "goto",
+    "if",
+    "inline",
+    "int",
+    "long",
+    "mutable",
+    "namespace",
+    "new",
+    "noexcept",
+    "not",
+    "not_eq",
+    "nullptr",
+    "operator",
+    "or",
+    "or_eq",
+    "private",
+    "protected",
+    "public",
+    "register",
+    "reinterpret_cast",
+    "return",
+    "short",
+    "signed",
+    "sizeof",
+    "static",
+    "static_assert",
+    "static_cast",
+    "struct",
+    "switch",
+    "template",
+    "this",
+    "thread_local",
+    "throw",
+    "true",
+    "try",
+    "typedef",
+    "typeid",
+    "typename",
+    "union",
+    "unsigned",
+    "using",
+    "virtual",
+    "void",
+    "volatile",
+    "wchar_t",
+    "while",
+    "xor",
+    "xor_eq",
+    "dim",
+    "task_index",
+    "half",
+    "uint",
+    "near",
+    "far",
+    "errno",
+    "stdin",
+    "stdout",
+    "stderr",
+    "assert",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "signbit",
+    "NULL",
+    "NAN",
+    "INFINITY",
+    "EPS",
+    "M_PI",
+    "linux",
+    "unix",
+]
+_PYTHON = [
+    "abs",
+    "all",
+    "any",
+    "bool",
+    "dict",
+    "dir",
+    "divmod",
+    "eval",
+    "exec",
+    "filter",
+    "float",
+    "hash",
+    "id",
+    "input",
+    "int",
+    "iter",
+    "len",
+    "list",
+    "map",
+    "max",
+    "min",
+    "next",
+    "object",
+    "open",
+    "ord",
+    "pow",
+    "print",
+    "range",
+    "repr",
+    "round",
+    "set",
+    "slice",
+    "sorted",
+    "str",
+    "sum",
+    "tuple",
+    "type",
+    "vars",
+    "zip",
+    "wp",
+    "warp",
+    "math",
+    "np",
+    "Any",
+]
 RESERVED = frozenset([*_CPP, *_PYTHON, *keyword.kwlist])
+
+
+# Parameters of the functions that Warp generates for a struct would hide fields of these names.
+_STRUCT = frozenset({"rhs"})
 
 
 class Names:
@@ -29,11 +175,19 @@ class Names:
         self._parent = parent
         self._used: set[str] = set()
         self._released: set[str] = set()  # loop indices that a later loop may take again
-        self._below: set[str] = set()  # names of nested scopes, which a name here would be hidden by
+        self._below: set[str] = (
+            set()
+        )  # names of nested scopes, which a name here would be hidden by
 
     def child(self) -> "Names":
         """A scope nested in this one."""
         return Names(self._rng, self)
+
+    def fields(self) -> "Names":
+        """The scope of a struct's fields, nested in this one."""
+        scope = self.child()
+        scope._used |= _STRUCT
+        return scope
 
     def taken(self, name: str) -> bool:
         """Whether `name` means something here already."""

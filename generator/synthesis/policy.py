@@ -23,7 +23,14 @@ class Policy:
     flat_grid: float = 0.18  # 2-D and 3-D grids addressed through flattened arrays
     guard: float = 0.30  # an early exit on a mask, flag or bound
     helper_function: float = 0.45  # a piece of work becomes a @wp.func instead of inline statements
+    fused: float = 0.7  # a further step in the same kernel, drawn again after each
     double: float = 0.07
+    dense: float = 0.5  # locals used once stand where they are used
+    outline: float = 0.30  # values of locals moved into functions
+    guard_else: float = 0.45  # a guard that copies values becomes a branch with an else
+    guard_inside: float = 0.25  # the work stands inside the condition of the guard
+    branch_values: float = 0.5  # conditional values as branches with an else
+    generic_kernel: float = 0.35  # where the body allows it
     static: float = 0.45  # closure variables read through wp.static
     # options of the kernel
     no_backward: float = 0.22
@@ -43,6 +50,8 @@ class Policy:
     return_annotation: float = 0.45
     plain_builtins: float = 0.05  # min and max of Python
     math_module: float = 0.02  # functions of Python's math module
+    operator_calls: float = 0.025  # arithmetic spelt as calls of Warp's operators
+    bit_calls: float = 0.12  # likewise for operations on bits
     generic_function: float = 0.22  # a function whose body allows it is annotated with Any
 
 

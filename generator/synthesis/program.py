@@ -1,7 +1,7 @@
 """The builder a category writes a program with: module-level definitions and the kernel."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from generator.synthesis import recipes as R
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
+from generator.synthesis.fusion import CannotFuse, overlap, same_function, usable
 from generator.synthesis.names import Names
 from generator.synthesis.policy import Draw, Policy
 from generator.synthesis.tree import Expr, Name, Operand, lift
@@ -25,6 +26,11 @@ class UserFunction:
     def __call__(self, *args: Operand, **kwargs: Operand) -> N.Call:
         types = {p.name: p.type for p in self.params}
         given = [p.type for p in self.params[: len(args)]]
+        missing = [
+            p for p in self.params[len(args) :] if p.name not in kwargs and p.default is None
+        ]
+        if missing or len(args) > len(self.params):
+            raise TypeError(f"{self.name}: wrong number of arguments")
         nodes = tuple(lift(a, t) for a, t in zip(args, given, strict=True))
         keywords = tuple((k, lift(v, types[k])) for k, v in kwargs.items())
         expected = [*given, *(types[k] for k in kwargs)]
@@ -60,12 +66,15 @@ class ProgramBuilder:
         self.names = Names(rng)
         self.doc = ""
         self.constants: list[N.ConstantDef | N.EnumDef] = []
+        self._constant_hints: list[tuple[str, str, float | int, T.Scalar]] = []
         self.structs: list[N.StructDef] = []
         self.functions: list[N.FunctionDef] = []
         self.captured: list[tuple[str, float | int | str, str]] = []
         self.features: set[str] = set()
         self.augmented_atomics = self.chance(0.35)  # array[i] += value instead of wp.atomic_add
+        self.shared: dict[str, Any] = {}  # what the steps of a fused program agree on
         self.kernel: KernelBuilder | None = None
+        self.fusing = False  # further steps go into the kernel that is there
 
     # --- choices ----------------------------------------------------------------------------------
 
@@ -77,7 +86,7 @@ class ProgramBuilder:
         """One of the options, equally likely."""
         return options[int(self.rng.random() * len(options))]
 
-    def weighted(self, options: dict[Any, float]) -> Any:
+    def weighted(self, options: Mapping[Any, float]) -> Any:
         """One of the keys, with the given weights."""
         return self.rng.choices(list(options), list(options.values()))[0]
 
@@ -124,14 +133,24 @@ class ProgramBuilder:
     def const(self, hint: str, value: float | int, t: T.Scalar | None = None) -> Name:
         """A module constant, ``wp.constant(…)`` or a plain global; float constants are float32."""
         t = t or N.literal_type(value)
+        for known, name, number, kt in self._constant_hints if self.fusing else ():
+            if (known, number, kt) == (hint, value, t):
+                return Name(name, t)
         name = self.names.fresh(hint)
-        self.constants.append(N.ConstantDef(name, value, t, wrapped=self.chance(0.7) or t.name not in ("float32", "int32")))
+        self._constant_hints.append((hint, name, value, t))
+        self.constants.append(
+            N.ConstantDef(
+                name, value, t, wrapped=self.chance(0.7) or t.name not in ("float32", "int32")
+            )
+        )
         return Name(name, t)
 
     def struct(self, hint: str, fields: dict[str, T.Type], doc: str = "") -> T.StructType:
         """A `@wp.struct`; field names are hints."""
-        scope = self.names.child()
-        t = T.StructType(self.names.fresh(hint), tuple((scope.fresh(f), ft) for f, ft in fields.items()))
+        scope = self.names.fields()
+        t = T.StructType(
+            self.names.fresh(hint), tuple((scope.fresh(f), ft) for f, ft in fields.items())
+        )
         self.structs.append(N.StructDef(t, doc))
         return t
 
@@ -152,11 +171,22 @@ class ProgramBuilder:
                 parameter.default = N.literal(defaults[h], parameter.type)
         block = Block(self.rng, scope)
         body(block, *(Name(q.name, q.type) for q in given))
-        self.functions.append(N.FunctionDef(name, given, block.returns, block.body, doc))
+        definition = N.FunctionDef(name, given, block.returns, block.body, doc)
+        for known in self.functions if self.fusing else ():
+            if same_function(known, definition):
+                self.names.release(name)
+                return UserFunction(known.name, tuple(known.params), known.returns or T.VOID)
+        self.functions.append(definition)
         return UserFunction(name, tuple(given), block.returns or T.VOID)
 
     def native(
-        self, hint: str, params: dict[str, T.Type], returns: T.Type, snippet: str, adjoint: str = "", doc: str = ""
+        self,
+        hint: str,
+        params: dict[str, T.Type],
+        returns: T.Type,
+        snippet: str,
+        adjoint: str = "",
+        doc: str = "",
     ) -> UserFunction:
         """A `@wp.func_native`; parameter names are final because the C++ snippet speaks of them."""
         given = [N.Parameter(n, t) for n, t in params.items()]
@@ -175,10 +205,18 @@ class ProgramBuilder:
         return Name(name, N.literal_type(value))
 
     def kernel_builder(self, hint: str, doc: str = "") -> "KernelBuilder":
-        """The program's kernel; call once."""
+        """The program's kernel; in a fused program, the one of the steps before.
+
+        Raises:
+            CannotFuse: the step is one of those before.
+        """
         if self.kernel is not None:
-            raise ValueError("a program has one kernel")
+            if not self.fusing:
+                raise ValueError("a program has one kernel")
+            self.kernel.next_step(hint, doc)
+            return self.kernel
         self.kernel = KernelBuilder(self, self.names.fresh(hint), doc)
+        self.kernel.steps.append(hint)
         return self.kernel
 
 
@@ -189,7 +227,9 @@ class Argument:
     name: str
     type: T.Type
     recipe: R.Recipe
-    group: int  # order in the signature: 0 handles and sizes first, 1 inputs, 2 parameters, 3 outputs
+    group: (
+        int  # order in the signature: 0 handles and sizes first, 1 inputs, 2 parameters, 3 outputs
+    )
 
 
 class KernelBuilder(Block):
@@ -208,12 +248,27 @@ class KernelBuilder(Block):
         self._params: list[tuple[str, T.Type, R.Recipe]] = []
         self._params_name: str | None = None
         self.closers: list[Callable[[], None]] = []
+        self.steps: list[str] = []
+        self._pending: tuple[str, str] | None = None
+        self.layout: object = None  # the Entities or Grid that found this thread's item
+        self._hints: dict[str, str] = {}
+        self._quantities: list[tuple[str, T.Type, Any, Expr]] = []
 
     # --- arguments --------------------------------------------------------------------------------
 
     def arg(self, hint: str, t: T.Type, recipe: R.Recipe, group: int = 2) -> Name:
         """Any argument, by type and recipe."""
+        self._adopted()
+        if self.p.fusing:
+            for known in self.arguments:
+                if (
+                    known.type == t
+                    and overlap(hint, self._hints.get(known.name, ""))
+                    and usable(known.recipe, recipe)
+                ):
+                    return Name(known.name, t)
         name = Name(self.names.fresh(hint), t)
+        self._hints[name.id] = hint
         self.arguments.append(Argument(name.id, t, recipe, group))
         return name
 
@@ -224,7 +279,9 @@ class KernelBuilder(Block):
         recipe = R.array(T.dtype_name(dtype), shape, fill, role)
         return self.arg(hint, T.Array(dtype, len(shape)), recipe, 1 if role == "in" else 3)
 
-    def out(self, hint: str, dtype: T.Type, shape: tuple[int, ...], fill: R.Fill | None = None) -> Name:
+    def out(
+        self, hint: str, dtype: T.Type, shape: tuple[int, ...], fill: R.Fill | None = None
+    ) -> Name:
         """An output array, zero before the launch unless `fill` says otherwise."""
         return self.array(hint, dtype, shape, fill or R.zeros(), "out" if fill is None else "inout")
 
@@ -238,7 +295,16 @@ class KernelBuilder(Block):
         Where it lives (argument, field of a parameter struct, module constant) follows the policy.
         """
         t = t or self.p.real
-        return self.quantity(hint, t, self.p.nice(low, high))
+        number = self.p.nice(low, high)
+        for known, kt, value, e in self._quantities if self.p.fusing else ():
+            if (
+                kt == t
+                and overlap(hint, known)
+                and isinstance(value, float)
+                and low <= value <= high
+            ):
+                return e
+        return self.quantity(hint, t, number)
 
     def count(self, hint: str, number: int) -> Expr:
         """An integer parameter, such as a number of iterations or a stride."""
@@ -246,10 +312,21 @@ class KernelBuilder(Block):
 
     def quantity(self, hint: str, t: T.Type, number: Any) -> Expr:
         """A parameter of any scalar or vector type with a given value, placed by the policy."""
+        for known, kt, value, e in self._quantities if self.p.fusing else ():
+            if kt == t and overlap(hint, known) and value == number:
+                return e
+        e = self._placed(hint, t, number)
+        self._quantities.append((hint, t, number, e))
+        return e
+
+    def _placed(self, hint: str, t: T.Type, number: Any) -> Expr:
+        if isinstance(t, T.Scalar) and t.is_float:
+            number = float(number)
         recipe = R.value(T.dtype_name(t), number)
         if self.p.on("params_struct") and self.p.chance(0.85):
             return self._params_field(hint, t, recipe)
-        plain = isinstance(t, T.Scalar) and t in (T.F32, T.I32)
+        # Casting a captured or global int to float64 makes Warp take it for a float64 from there on.
+        plain = isinstance(t, T.Scalar) and (t == T.F32 or (t == T.I32 and self.p.real != T.F64))
         if plain and self.p.on("params_constant") and self.p.chance(0.6):
             return self.p.const(hint.split("|")[0].upper(), number)
         if plain and self.p.on("factory") and self.p.chance(0.5):
@@ -261,10 +338,42 @@ class KernelBuilder(Block):
     def _params_field(self, hint: str, t: T.Type, recipe: R.Recipe) -> Expr:
         if self._params_name is None:
             self._params_name = self.names.fresh("params|p|config|settings|model")
-            self._params_scope = Names(self.rng)
+            self._params_scope = Names(self.rng).fields()
         field = self._params_scope.fresh(hint)
         self._params.append((field, t, recipe))
         return N.Attribute(Name(self._params_name, T.Opaque("params")), field, t)
+
+    def next_step(self, hint: str, doc: str) -> None:
+        """Begins another step of a fused program; the step counts once it adopts the threads.
+
+        Raises:
+            CannotFuse: the step is one of those before, or its threads have no layout to adopt.
+        """
+        if hint in self.steps or self.layout is None or self.block_dim is not None:
+            raise CannotFuse
+        self._pending = (hint, doc)
+
+    def adopt(self) -> None:
+        """The pending step runs on the threads of the ones before."""
+        assert self._pending
+        hint, doc = self._pending
+        self._pending = None
+        if len(self.steps) == 1:
+            base = self.name
+            self.name = self.p.names.fresh(f"{base}_step|fused_{base}|{base}_fused|{base}_pass")
+        self.steps.append(hint)
+        acronym = doc[1:2].isupper() or not doc[1:2].isalpha()
+        self.step((doc if acronym else doc[:1].lower() + doc[1:]).rstrip("."))
+        if doc and doc not in self.doc:
+            self.doc = f"{self.doc}\n\n{doc}" if self.doc else doc
+
+    def _append(self, statement: N.Statement) -> None:
+        self._adopted()
+        super()._append(statement)
+
+    def _adopted(self) -> None:
+        if self._pending:  # the step has threads of its own
+            raise CannotFuse
 
     # --- finishing --------------------------------------------------------------------------------
 
@@ -275,7 +384,9 @@ class KernelBuilder(Block):
         if not self._params:
             return
         # Field names are final already, so no hint is drawn again.
-        struct = T.StructType(self.p.names.fresh(struct_hint), tuple((f, t) for f, t, _ in self._params))
+        struct = T.StructType(
+            self.p.names.fresh(struct_hint), tuple((f, t) for f, t, _ in self._params)
+        )
         self.p.structs.append(N.StructDef(struct))
         recipe = R.struct(struct.name, {f: r for f, _, r in self._params})
         assert self._params_name is not None

@@ -115,9 +115,17 @@ def array(dtype: str, shape: tuple[int, ...], fill: Fill, role: str) -> Recipe:
     return {"kind": "array", "dtype": dtype, "shape": list(shape), "role": role, **fill}
 
 
-def struct_array(struct: str, shape: tuple[int, ...], fields: dict[str, Recipe], role: str) -> Recipe:
+def struct_array(
+    struct: str, shape: tuple[int, ...], fields: dict[str, Recipe], role: str
+) -> Recipe:
     """An array of structs, one recipe a field."""
-    return {"kind": "struct_array", "struct": struct, "shape": list(shape), "role": role, "fields": fields}
+    return {
+        "kind": "struct_array",
+        "struct": struct,
+        "shape": list(shape),
+        "role": role,
+        "fields": fields,
+    }
 
 
 def value(dtype: str, number: object) -> Recipe:
@@ -135,7 +143,13 @@ def mesh(shape: str, resolution: int, scale: float, grouped: bool = False) -> Re
 
     Faces of a `grouped` mesh belong to four groups of about equal size.
     """
-    return {"kind": "mesh", "shape": shape, "resolution": resolution, "scale": scale, "grouped": grouped}
+    return {
+        "kind": "mesh",
+        "shape": shape,
+        "resolution": resolution,
+        "scale": scale,
+        "grouped": grouped,
+    }
 
 
 def bvh(count: int, low: float, high: float, extent: float) -> Recipe:

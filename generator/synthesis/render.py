@@ -21,7 +21,9 @@ class Renderer:
     def module(self, m: N.Module) -> str:
         """The source text of a module."""
         nested = {f.name for f in m.factory.nested} if m.factory else set()
-        blocks = [self._definition(d) for d in m.definitions if getattr(d, "name", None) not in nested]
+        blocks = [
+            self._definition(d) for d in m.definitions if getattr(d, "name", None) not in nested
+        ]
         if m.factory:
             blocks.append(self._factory(m.factory, m.kernel))
             blocks.append([self._factory_call(m.factory, m.kernel)])
@@ -41,7 +43,9 @@ class Renderer:
     def _join(self, m: N.Module, blocks: list[list[str]]) -> str:
         lines = [f'"""{m.doc}"""', ""] if m.doc else []
         any_used = any("Any" in line for b in blocks for line in b)
-        bases = sorted({"IntFlag" if d.flag else "IntEnum" for d in m.definitions if isinstance(d, N.EnumDef)})
+        bases = sorted(
+            {"IntFlag" if d.flag else "IntEnum" for d in m.definitions if isinstance(d, N.EnumDef)}
+        )
         standard = [f"from enum import {', '.join(bases)}"] if bases else []
         standard = (["import math"] if "math_module" in self.marks else []) + standard
         standard += ["from typing import Any"] if any_used else []
@@ -72,7 +76,11 @@ class Renderer:
             self.marks.add("constant")
             plain = d.type in (T.F32, T.I32, T.BOOL)
             value = repr(d.value) if plain else f"wp.{d.type.name}({d.value!r})"
-            return [f"{d.name} = wp.constant({value})" if d.wrapped or not plain else f"{d.name} = {value}"]
+            return [
+                f"{d.name} = wp.constant({value})"
+                if d.wrapped or not plain
+                else f"{d.name} = {value}"
+            ]
         if isinstance(d, N.StructDef):
             return self._struct(d)
         if isinstance(d, N.EnumDef):
@@ -95,7 +103,11 @@ class Renderer:
             return self._native(d, pad)
         arguments = f"({', '.join(d.decorator_args)})" if d.decorator_args else ""
         returns = ""
-        if self.style.return_annotations and d.returns not in (None, T.VOID):
+        if (
+            (self.style.return_annotations or d.annotated)
+            and not d.bare_return
+            and d.returns not in (None, T.VOID)
+        ):
             generic = any(p.generic for p in d.params)
             returns = "" if generic else f" -> {self.printer.type(d.returns)}"
         lines = [f"{pad}@{d.decorator}{arguments}"]
@@ -153,7 +165,11 @@ class Renderer:
     def _parameter(self, p: N.Parameter) -> str:
         if p.generic:
             self.marks.add("generic")
-            return f"{p.name}: Any" if not isinstance(p.type, T.Array) else f"{p.name}: {self._any_array(p.type)}"
+            return (
+                f"{p.name}: Any"
+                if not isinstance(p.type, T.Array)
+                else f"{p.name}: {self._any_array(p.type)}"
+            )
         default = f" = {self.printer.text(p.default)}" if p.default is not None else ""
         return f"{p.name}: {self.printer.type(p.type)}{default}"
 
@@ -167,7 +183,11 @@ class Renderer:
         paragraphs = doc.strip().split("\n")
         if len(paragraphs) == 1:
             return [f'{pad}"""{paragraphs[0]}"""']
-        return [f'{pad}"""{paragraphs[0]}', *(f"{pad}{p}" if p else "" for p in paragraphs[1:]), f'{pad}"""']
+        return [
+            f'{pad}"""{paragraphs[0]}',
+            *(f"{pad}{p}" if p else "" for p in paragraphs[1:]),
+            f'{pad}"""',
+        ]
 
     # --- statements -------------------------------------------------------------------------------
 
@@ -220,9 +240,10 @@ class Renderer:
         raise TypeError(f"cannot render {s!r}")
 
     def _note_target(self, target: N.Expr) -> None:
-        component = isinstance(target, N.Attribute | N.Subscript)
-        if component and isinstance(target.base.type, T.Vec | T.Mat | T.Quat | T.SpatialVec):
-            self.marks.add("component_assign")
+        if isinstance(target, N.Attribute | N.Subscript):
+            parts = T.Vec | T.Mat | T.Quat | T.SpatialVec
+            if isinstance(target.base.type, parts):
+                self.marks.add("component_assign")
 
     def _deeper(self, body: N.Body, indent: int) -> list[str]:
         self._depth += 1
@@ -251,10 +272,14 @@ class Renderer:
         if len(one) <= self.style.width or not isinstance(condition, N.Boolean):
             return [one]
         parts = [self.printer.inside(o, 4) for o in condition.operands]
-        inner = [f"{pad}{_INDENT}{p if i == 0 else f'{condition.op} {p}'}" for i, p in enumerate(parts)]
+        inner = [
+            f"{pad}{_INDENT}{p if i == 0 else f'{condition.op} {p}'}" for i, p in enumerate(parts)
+        ]
         return [f"{pad}{word} (", *inner, f"{pad}):"]
 
-    def _for(self, target: N.Name, iterable: N.Expr, body: N.Body, pad: str, indent: int) -> list[str]:
+    def _for(
+        self, target: N.Name, iterable: N.Expr, body: N.Body, pad: str, indent: int
+    ) -> list[str]:
         self.marks.add("loop")
         span = iterable
         if isinstance(span, N.Call) and span.callee == "reversed":
@@ -313,4 +338,6 @@ class Renderer:
             terms.append((first.op, first.right))
             first = first.left
         lines = [f"{pad}{self.printer.inside(first, level)}"]
-        return lines + [f"{pad}{op} {self.printer.inside(t, level + 0.5)}" for op, t in reversed(terms)]
+        return lines + [
+            f"{pad}{op} {self.printer.inside(t, level + 0.5)}" for op, t in reversed(terms)
+        ]

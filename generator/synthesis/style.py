@@ -22,6 +22,8 @@ class Style:
     blank_lines: bool  # between the steps of a body
     plain_builtins: bool  # min(a, b) or wp.min(a, b)
     math_module: bool  # math.sqrt(x) or wp.sqrt(x)
+    operator_calls: bool  # wp.mul(a, b) where a statement's value is a product, a sum …
+    bit_calls: bool  # wp.bit_and(a, b) instead of a & b
     return_annotations: bool
     width: int  # columns
 
@@ -52,6 +54,8 @@ class Style:
                 return f"wp.spatial_matrix{self._suffix(s)}"
             case T.Array(dtype, ndim):
                 return self._array(self.type(dtype), ndim)
+            case T.Tile(dtype, shape):
+                return self._tile(self.type(dtype), shape)
             case T.StructType(name, _):
                 return name
             case T.Handle():
@@ -64,6 +68,11 @@ class Style:
 
     def _suffix(self, s: T.Scalar) -> str:
         return "" if s == T.F32 and not self.suffix_vectors else s.suffix
+
+    def _tile(self, dtype: str, shape: tuple[int, ...]) -> str:
+        if self.subscript:
+            return f"wp.tile[{', '.join([dtype, *map(str, shape)])}]"
+        return f"wp.tile(dtype={dtype}, shape={shape})"
 
     def _array(self, dtype: str, ndim: int) -> str:
         word = f"wp.array{ndim}d" if ndim > 1 else "wp.array"
@@ -95,6 +104,8 @@ def draw(rng: random.Random, on: Draw) -> Style:
         blank_lines=rng.random() < 0.6,
         plain_builtins=on("plain_builtins"),
         math_module=on("math_module"),
+        operator_calls=on("operator_calls"),
+        bit_calls=on("bit_calls"),
         return_annotations=on("return_annotation"),
-        width=rng.choice((88, 100, 100, 120)),
+        width=rng.choice((88, 100, 120, 120)),
     )

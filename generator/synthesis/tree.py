@@ -107,7 +107,9 @@ class Expr:
         return compare(self, "!=", other)  # type: ignore[arg-type]
 
     def __bool__(self) -> bool:
-        raise TypeError("a typed expression has no truth value in Python; use logic.py's all_of/any_of")
+        raise TypeError(
+            "a typed expression has no truth value in Python; use logic.py's all_of/any_of"
+        )
 
     def __getitem__(self, index: "Operand | slice | tuple[Operand | slice, ...]") -> "Expr":
         return subscript(self, index)
@@ -240,11 +242,21 @@ class Construct(Expr):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DtypeOf(Expr):
+    """A value cast to the type of a generic argument: ``x.dtype(0.5)`` or ``type(s)(0.5)``."""
+
+    name: str
+    of_array: bool
+    value: Expr
+    type: T.Type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TypeRef(Expr):
     """A type as a value: ``dtype=wp.vec3`` in a call."""
 
     referred: T.Type
-    type: T.Type = T.Opaque("type")
+    type: T.Type = T.TYPE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,7 +272,7 @@ class Text(Expr):
     """A string literal, for printf."""
 
     value: str
-    type: T.Type = T.Opaque("str")
+    type: T.Type = T.STRING
 
 
 # --- statements -----------------------------------------------------------------------------------
@@ -332,9 +344,9 @@ class Blank:
     pass
 
 
-Statement = Union[
-    Assign, AugAssign, Evaluate, If, For, While, Return, Keyword, Assert, Comment, Blank
-]
+Statement = (
+    Assign | AugAssign | Evaluate | If | For | While | Return | Keyword | Assert | Comment | Blank
+)
 Body = list[Statement]
 
 
@@ -381,8 +393,10 @@ class FunctionDef:
     doc: str = ""
     decorator: str = "wp.func"
     decorator_args: tuple[str, ...] = ()
+    bare_return: bool = False  # its return type is never written
     native: tuple[str, str] | None = None  # snippet and adjoint snippet of a @wp.func_native
     concrete: bool = False  # passed as a value, so its types must be spelt out
+    annotated: bool = False  # its return type is always written
 
 
 @dataclass(slots=True)
@@ -496,7 +510,7 @@ def _subscript_type(t: T.Type, index: Sequence["Expr | Slice"]) -> T.Type:
     if isinstance(t, T.SpatialMat):
         return t.scalar if len(index) == 2 else T.SpatialVec(t.scalar)
     if isinstance(t, T.Tile):
-        return t.dtype if len(index) == len(t.shape) else T.Tile(t.dtype, t.shape[len(index):])
+        return t.dtype if len(index) == len(t.shape) else T.Tile(t.dtype, t.shape[len(index) :])
     if isinstance(t, T.TupleType):
         part = index[0]
         assert isinstance(part, Literal)

@@ -114,7 +114,7 @@ class TupleType:
     items: tuple["Type", ...]
 
 
-VOID = Opaque("None")
+VOID, TYPE, STRING = Opaque("None"), Opaque("type"), Opaque("str")
 
 Type = (
     Scalar | Vec | Mat | Quat | Transform | SpatialVec | SpatialMat | Array | StructType | Handle

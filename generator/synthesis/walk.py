@@ -1,22 +1,32 @@
 """Walks over the program tree."""
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 from generator.synthesis import tree as N
 
 
+@cache
+def _children(kind: type) -> tuple[str, ...]:
+    if not (is_dataclass(kind) and kind.__module__ == N.__name__):
+        return ()
+    return tuple(
+        f.name for f in fields(kind) if f.name not in ("type", "id", "name", "op", "ops", "callee")
+    )
+
+
 def walk(node: Any) -> Iterator[Any]:
     """The node and everything below it: statements, expressions, slices."""
-    if isinstance(node, list | tuple):
-        for item in node:
-            yield from walk(item)
-    elif is_dataclass(node) and node.__class__.__module__ == N.__name__:
-        yield node
-        for f in fields(node):
-            if f.name != "type":
-                yield from walk(getattr(node, f.name))
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, list | tuple):
+            stack.extend(reversed(here))
+        elif here.__class__.__module__ == N.__name__:
+            yield here
+            stack.extend(getattr(here, name) for name in reversed(_children(here.__class__)))
 
 
 def names_used(body: N.Body) -> set[str]:
@@ -28,3 +38,26 @@ def names_used(body: N.Body) -> set[str]:
         elif isinstance(node, N.Call):
             used.add(node.callee)
     return used
+
+
+def mapped(node: Any, change: Callable[[N.Expr], N.Expr | None]) -> Any:
+    """A copy in which every expression that `change` answers is replaced by its answer.
+
+    Statements are changed in place; what `change` answers is not descended into.
+    """
+    if isinstance(node, tuple):
+        return tuple(mapped(item, change) for item in node)
+    if isinstance(node, list):
+        node[:] = [mapped(item, change) for item in node]
+        return node
+    if isinstance(node, N.Expr) and (answer := change(node)) is not None:
+        return answer
+    names = _children(node.__class__)
+    if not names:
+        return node
+    new = {name: mapped(getattr(node, name), change) for name in names}
+    if isinstance(node, N.Expr | N.Slice):
+        return replace(node, **new)  # type: ignore[type-var]
+    for name, value in new.items():
+        setattr(node, name, value)
+    return node

@@ -1,0 +1,1 @@
+"""Tells from the syntax tree of a program what it uses."""

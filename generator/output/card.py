@@ -1,6 +1,7 @@
 """The dataset card: text for a reader, metadata for `datasets` and the Hub, both from manifests."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCardData
 
 from generator.files import write_text
+from generator.output.groups import BUILTIN_GROUPS, CONSTRUCT_GROUPS
 from generator.output.manifest import read_manifest
-from generator.output.statistics import sampling_rows
+from generator.output.statistics import coverage_rows, sampling_rows
 from warp_ir_dataset.builder import dataset_info
 from warp_ir_dataset.manifest import Manifest
 from warp_ir_dataset.schema import COLUMNS, SPLITS, TARGETS, VERDICTS
@@ -66,6 +68,9 @@ def render(manifests: dict[str, Manifest], shards: str, load_path: str) -> str:
         splits=SPLITS,
         verdicts=VERDICTS,
         sampling_rows=sampling_rows(manifests["cpu"]),
+        construct_groups=list(CONSTRUCT_GROUPS),
+        builtin_groups=BUILTIN_GROUPS,
+        matrix=_matrix,
         origins=_origins,
         load_path=load_path,
     )
@@ -116,6 +121,13 @@ def _share(part: int, whole: int) -> str:
 def _cell(text: str) -> str:
     """One line that doesn't end its table cell."""
     return re.sub(r"\s+", " ", text).strip().replace("|", "\\|")
+
+
+def _matrix(manifest: Manifest, kind: str, groups: Sequence[str]) -> str:
+    """Shares by category and group as a Markdown table."""
+    rows = [["category", *groups], ["---", *["--:"] * len(groups)]]
+    rows += [[f"`{name}`", *cells] for name, *cells in coverage_rows(manifest, kind, groups)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _fenced(text: str, language: str) -> str:

@@ -17,6 +17,7 @@ from warp_ir_dataset.manifest import (
     SHARD_PATTERN,
     Category,
     Checks,
+    Coverage,
     DatasetNotBuilt,
     Example,
     Manifest,
@@ -148,6 +149,13 @@ def _figures(
         },
         "features": dict(total.features),
         "builtins": dict(total.builtins),
+        "coverage": {
+            category: Coverage(
+                constructs=total.construct_groups[category],
+                builtins=total.builtin_groups[category],
+            )
+            for category in total.categories
+        },
         "lengths": {name: _quantiles(counts) for name, counts in total.lengths.items() if counts},
         "checks": Checks(
             mode=checks_mode, verdicts={name: dict(counts) for name, counts in total.checks.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from generator.output.groups import builtin_groups, construct_groups
 from warp_ir_dataset.schema import CHECKS, TARGETS, text_levels
 
 _TEXT_LEVELS = {level for target in TARGETS for level in text_levels(target)}
@@ -33,6 +34,7 @@ class ShardStats:
         level_bytes: UTF-8 bytes by text column.
         lengths: by quantity, how many rows have each length.
         checks: by check, how many rows have each verdict.
+        construct_groups, builtin_groups: by category, how many rows use each group.
         candidates: the best example of each category. Ranked by the Python side alone, so that both
             configs choose the same programs.
     """
@@ -44,6 +46,8 @@ class ShardStats:
     builtins: Counter[str] = field(default_factory=Counter)
     lengths: dict[str, Counter[int]] = field(default_factory=dict)
     checks: dict[str, Counter[str]] = field(default_factory=dict)
+    construct_groups: dict[str, Counter[str]] = field(default_factory=dict)
+    builtin_groups: dict[str, Counter[str]] = field(default_factory=dict)
     candidates: dict[str, Candidate] = field(default_factory=dict)
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -57,6 +61,7 @@ class ShardStats:
         for check in CHECKS:
             verdicts = _counts(pc.struct_field(batch["checks"], check))
             self.checks.setdefault(check, Counter()).update(verdicts)
+        self._add_groups(batch)
         python_lines = _lines(batch["python"])
         self._add_lengths("python_lines", python_lines)
         self._add_lengths("code_lines", _lines(batch["code"]))
@@ -69,11 +74,19 @@ class ShardStats:
         self.rows += other.rows
         for name in ("level_bytes", "categories", "features", "builtins"):
             getattr(self, name).update(getattr(other, name))
-        for name in ("lengths", "checks"):
+        for name in ("lengths", "checks", "construct_groups", "builtin_groups"):
             for key, counts in getattr(other, name).items():
                 getattr(self, name).setdefault(key, Counter()).update(counts)
         for category, candidate in other.candidates.items():
             self._offer(category, candidate)
+
+    def _add_groups(self, batch: pa.RecordBatch) -> None:
+        columns = (batch[name].to_pylist() for name in ("category", "features", "builtins"))
+        for category, features, builtins in zip(*columns, strict=True):
+            constructs = self.construct_groups.setdefault(category, Counter())
+            constructs.update(construct_groups(features))
+            called = self.builtin_groups.setdefault(category, Counter())
+            called.update(builtin_groups(builtins))
 
     def _add_lengths(self, quantity: str, values: pa.Array) -> None:
         self.lengths.setdefault(quantity, Counter()).update(_counts(values))

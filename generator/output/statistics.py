@@ -6,6 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from generator.output.groups import BUILTIN_GROUPS, CONSTRUCT_GROUPS
 from generator.output.manifest import read_manifest
 from warp_ir_dataset.manifest import Manifest, Quantiles
 from warp_ir_dataset.schema import CHECKS, SPLITS, TARGETS, VERDICTS
@@ -16,7 +17,7 @@ _MOST_USED = 15
 
 
 def print_tables(data_dir: Path) -> None:
-    """Prints sizes, categories, lengths, features, sampling and checks.
+    """Prints sizes, categories, lengths, features, coverage, sampling and checks.
 
     Raises:
         UsageError: `data_dir` holds no build.
@@ -29,6 +30,9 @@ def print_tables(data_dir: Path) -> None:
     _table("Lengths", ["", *Quantiles.model_fields], _lengths(manifests))
     _table("Features, most used", ["feature", "rows", "share"], _most_used(first, "features"))
     _table("Builtins, most used", ["builtin", "rows", "share"], _most_used(first, "builtins"))
+    for kind, groups in (("constructs", CONSTRUCT_GROUPS), ("builtins", BUILTIN_GROUPS)):
+        rows = coverage_rows(first, kind, groups)
+        _table(f"Groups of {kind}, % of a category's rows", ["category", *groups], rows)
     _table("Sampled programs", ["", "programs"], sampling_rows(first))
     if first.checks.mode == "not_run":
         print("\nChecks: not run in this build")
@@ -53,6 +57,23 @@ def sampling_rows(manifest: Manifest) -> list[tuple[str, int]]:
         *dropped,
         ("rows", manifest.rows),
     ]
+
+
+def coverage_rows(manifest: Manifest, kind: str, groups: Iterable[str]) -> Iterable[list[str]]:
+    """For each category its name and, by group, the percentage of its rows that use it.
+
+    Args:
+        kind: "constructs" or "builtins".
+    """
+    for category, coverage in sorted(manifest.coverage.items()):
+        rows = sum(manifest.categories[category].values())
+        counts: dict[str, int] = getattr(coverage, kind)
+        yield [category, *(_percent(counts.get(group, 0), rows) for group in groups)]
+
+
+def _percent(part: int, whole: int) -> str:
+    share = 100 * part / whole if part else 0.0
+    return "-" if not part else "<1" if share < 0.5 else f"{share:.0f}"
 
 
 def _table(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,40 +1,48 @@
+from __future__ import annotations
+
 import warp as wp
 
 
-@wp.func
-def spring_tension(length: float, rest: float, ke: float, k2: float) -> float:
-    """Tension along a spring."""
-    strain = (length - rest) / rest
-    return ke * (strain + k2 * strain * strain * strain)
+class Engine:
+    @wp.kernel
+    def vertex_forces(
+        particle_q: wp.array[wp.vec3d],
+        particle_qd: wp.array[wp.vec3d],
+        l0: wp.float64,
+        ks: wp.float64,
+        damping: wp.float64,
+        first: wp.array[int],
+        list_next: wp.array[int],
+        dt: wp.float64,
+        inverse_mass: wp.array[wp.float64],
+        velocities_out: wp.array[wp.vec3d],
+        speed_cap: wp.float64,
+        x_next: wp.array[wp.vec3d],
+    ):
+        i = wp.tid()
+        x_i = particle_q[i]
+        vi = particle_qd[i]
+        force = wp.vec3d(wp.float64(0.0))
+        current = first[i]
+        while current >= 0:
+            nbr = current
+            current = list_next[current]
+            delta = particle_q[nbr] - x_i
+            dist = wp.length(delta)
+            if dist < wp.float64(1e-06):
+                continue
+            n = delta / dist
+            force += n * (ks * (dist - l0) + damping * wp.dot(particle_qd[nbr] - vi, n))
+
+        # write back
+        v_next = vi + force * (inverse_mass[i] * dt)
+        speed = wp.length(v_next)
+        if speed > speed_cap:
+            v_clamped = v_next * (speed_cap / speed)
+        else:
+            v_clamped = v_next
+        velocities_out[i] = v_clamped
+        x_next[i] = x_i + v_clamped * dt
 
 
-@wp.kernel(module="unique")
-def spring_forces(
-    spring_indices: wp.array[wp.vec2i],
-    particle_q: wp.array[wp.vec3],
-    rest_lengths: wp.array[float],
-    ks: wp.array[float],
-    particle_qd: wp.array[wp.vec3],
-    hardening: float,
-    spring_kd: float,
-    net_force: wp.array[wp.vec3],
-    strain_out: wp.array[float],
-):
-    """One thread per spring."""
-    spring_id = wp.tid()
-    conn = spring_indices[spring_id]
-    i = conn.x
-    j = conn.y
-    edge_vec = particle_q[i] - particle_q[j]
-    dist = wp.length(edge_vec)
-    if dist < 1e-06:
-        return
-    direction = wp.normalize(edge_vec)
-    closing = wp.dot(particle_qd[i] - particle_qd[j], direction)
-    spring_force = (
-        direction
-        * (spring_tension(dist, rest_lengths[spring_id], ks[spring_id], hardening) + spring_kd * closing)
-    )
-    wp.atomic_sub(net_force, i, spring_force)
-    wp.atomic_add(net_force, j, spring_force)
-    strain_out[spring_id] = (dist - rest_lengths[spring_id]) / rest_lengths[spring_id]
+vertex_forces = Engine.vertex_forces

@@ -1,56 +1,36 @@
+from typing import Any
+
 import warp as wp
 
 
-@wp.func
-def chol(a: wp.array2d[float], l: wp.array2d[float], n: int):
-    for c in range(n):
-        diag = a[c, c]
-        for m in range(c):
-            diag -= l[c, m] * l[c, m]
-        root = wp.sqrt(diag)
-        l[c, c] = root
-        for r in range(c + 1, n):
-            total = a[r, c]
-            for m in range(c):
-                total -= l[r, m] * l[c, m]
-            l[r, c] = total / root
-
-
-@wp.func
-def forward_solve(low: wp.array2d[float], b: wp.array[float], z: wp.array[float], order: int):
-    for row in range(order):
-        s = b[row]
-        for j in range(row):
-            s -= low[row, j] * z[j]
-        z[row] = s / low[row, row]
-
-
-@wp.kernel
-def batched_cholesky(
-    blocks: wp.array3d[float],
-    factors: wp.array3d[float],
-    n: int,
-    right_hand_sides: wp.array2d[float],
-    out: wp.array2d[float],
-    ok: wp.array[int],
-    tolerance: float,
+@wp.kernel(enable_backward=False)
+def largest_eigenvalue(
+    cluster_group: wp.array[int],
+    tensors: wp.array3d[Any],
+    steps: int,
+    order: int,
+    vectors: wp.array2d[Any],
+    work: wp.array2d[Any],
+    largest: wp.array[Any],
 ):
-    """Factor each block; blocks are independent."""
-    i = wp.tid()
+    idx = wp.tid()
+    if cluster_group[idx] != 0:
+        return
+    rho = tensors.dtype(0.0)
+    for sweep in range(steps):
+        for row in range(order):
+            total = tensors.dtype(0.0)
+            for col in range(order):
+                total += wp.mul(tensors[idx, row, col], vectors[idx, col])
+            work[idx, row] = total
+        sum_sq = tensors.dtype(0.0)
+        for i in range(order):
+            sum_sq += wp.mul(work[idx, i], work[idx, i])
+        nrm = wp.sqrt(sum_sq)
+        rho = nrm
+        for q in range(order):
+            vectors[idx, q] = wp.div(work[idx, q], nrm)
+    largest[idx] = rho
 
-    chol(blocks[i], factors[i], n)
 
-    forward_solve(factors[i], right_hand_sides[i], out[i], n)
-    for row in range(n - 1, -1, -1):
-        acc = out[i, row]
-        for j in range(row + 1, n):
-            acc -= factors[i, j, row] * out[i, j]
-        out[i, row] = acc / factors[i, row, row]
-
-    err = float(0.0)
-    for row in range(n):
-        res = right_hand_sides[i, row]
-        for col in range(n):
-            res -= blocks[i, row, col] * out[i, col]
-        err += res * res
-    ok[i] = wp.where(err < tolerance, 1, 0)
+wp.overload(largest_eigenvalue, {"tensors": wp.array3d[wp.float64], "vectors": wp.array2d[wp.float64], "work": wp.array2d[wp.float64], "largest": wp.array[wp.float64]})

@@ -1,36 +1,40 @@
-import math
+from typing import Any
 
 import warp as wp
 
 
-@wp.func
-def integrand(x: float, scale: float):
-    return math.exp(-scale * x) * (1.0 + math.cos(3.0 * x))
-
-
-@wp.kernel
-def estimate_integral(
-    rng_states: wp.array(dtype=wp.uint32),
-    num_samples: int,
-    decay: float,
-    result: wp.array(dtype=float),
-    spread: wp.array(dtype=float),
+@wp.kernel(module="unique")
+def simulate_paths(
+    step_index: int,
+    random_seed: int,
+    spot: Any,
+    k_strike: Any,
+    r: Any,
+    volatility: Any,
+    horizon: Any,
+    n_steps: int,
+    barrier_level: Any,
+    estimate: wp.array[Any],
+    path_count: int,
 ):
-    """Monte Carlo estimate of an integral, one batch of samples per thread."""
-    i = wp.tid()
-    state = rng_states[i]
-    total = float(0.0)
-    acc_sq = float(0.0)
-    for sample_id in range(num_samples):
-        xi = wp.randf(state, 0.001, 1.0)
-        x = math.sqrt(xi)
-        q = 2.0 * x
-        fx = integrand(x, decay)
-        inv_pdf = 1.0 / q
-        total += fx * inv_pdf
-        acc_sq += fx * inv_pdf * (fx * inv_pdf)
-    avg = total / float(num_samples)
-    result[i] = avg
-    var = acc_sq / float(num_samples) - avg * avg
-    spread[i] = math.sqrt(wp.max(var, 0.0))
-    rng_states[i] = state
+    tid = wp.tid()
+    rng_state = wp.rand_init(random_seed + step_index, tid)
+    h = horizon / estimate.dtype(n_steps)
+    sqrt_dt = wp.sqrt(h)
+    price = estimate.dtype(spot)
+    knocked_in = int(1)
+    for n in range(n_steps):
+        dw = wp.randn(rng_state)
+        price *= wp.exp((r - estimate.dtype(0.5) * volatility * volatility) * h + volatility * sqrt_dt * dw)
+        if price >= barrier_level:
+            knocked_in = 0
+            break
+    if knocked_in == 1:
+        payoff = max(k_strike - price, estimate.dtype(0.0))
+    else:
+        payoff = estimate.dtype(0.0)
+    pv = wp.exp(-r * horizon) * payoff
+    estimate[0] += pv / estimate.dtype(path_count)
+
+
+wp.overload(simulate_paths, {"spot": float, "k_strike": float, "r": float, "volatility": float, "horizon": float, "barrier_level": float, "estimate": wp.array[float]})

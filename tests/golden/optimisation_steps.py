@@ -1,34 +1,38 @@
+from typing import Any
+
 import warp as wp
 
 
-@wp.func
-def elementwise_sqrt(a: wp.vec2) -> wp.vec2:
-    return wp.vec2(wp.sqrt(a[0]), wp.sqrt(a[1]))
+@wp.kernel
+def check_optimality(
+    bound_count: int,
+    bound_group: wp.array2d[int],
+    c: wp.array2d[Any],
+    multipliers: wp.array2d[Any],
+    max_primal: wp.array[Any],
+    max_dual: wp.array[Any],
+    max_gap: wp.array[Any],
+    eps: Any,
+    tags: wp.array2d[int],
+):
+    w, tid = wp.tid()
+    if tid >= bound_count:
+        return
+    if bound_group[w, tid] == 1:
+        return
+    c_val = c[w, tid]
+    primal = wp.max(c_val, c.dtype(0.0))
+    lam_neg = wp.max(-multipliers[w, tid], c.dtype(0.0))
+    product = wp.abs(multipliers[w, tid] * c_val)
+    wp.atomic_max(max_primal, w, primal)
+    wp.atomic_max(max_dual, w, lam_neg)
+    wp.atomic_max(max_gap, w, wp.abs(product))
+    tag = int(0)
+    if c_val > -eps and multipliers[w, tid] > eps:
+        tag = 1
+    elif c_val > eps:
+        tag = 2
+    tags[w, tid] = tag
 
 
-def get_rmsprop_step_kernel(grad_scale: float):
-    @wp.kernel
-    def rmsprop_step(
-        x: wp.array2d[wp.vec2],
-        g_in: wp.array2d[wp.vec2],
-        alphas: wp.array2d[float],
-        smoothing: float,
-        ms: wp.array2d[wp.vec2],
-        eps: float,
-        mu: float,
-        velocity: wp.array2d[wp.vec2],
-    ):
-        """One optimiser step."""
-        env, i = wp.tid()
-        gi = g_in[env, i] * grad_scale
-
-        msq = smoothing * ms[env, i] + (1.0 - smoothing) * wp.cw_mul(gi, gi)
-        ms[env, i] = msq
-        update = wp.cw_div(gi, elementwise_sqrt(msq) + wp.vec2(eps))
-        velocity[env, i] = velocity[env, i] * mu + update
-        x[env, i] = x[env, i] - velocity[env, i] * alphas[env, i]
-
-    return rmsprop_step
-
-
-rmsprop_step = get_rmsprop_step_kernel(0.23)
+wp.overload(check_optimality, {"c": wp.array2d[wp.float64], "multipliers": wp.array2d[wp.float64], "max_primal": wp.array[wp.float64], "max_dual": wp.array[wp.float64], "max_gap": wp.array[wp.float64], "eps": wp.float64})

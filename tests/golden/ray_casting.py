@@ -1,48 +1,28 @@
 import warp as wp
 
-SHININESS = wp.constant(24.5)
 
+@wp.kernel
+def camera_rays(
+    rows: wp.int32,
+    width: wp.int32,
+    fov_y: wp.float32,
+    camera_quat: wp.quat,
+    max_range: wp.float32,
+    forward: wp.vec3,
+    closest_t: wp.array2d[wp.float32],
+    depth_factor: wp.array2d[wp.float32],
+    ray_dirs: wp.array2d[wp.vec3],
+):
+    row, ix = wp.tid()
+    px = wp.float32(ix)
+    py = wp.float32(row)
+    half_h = wp.tan(fov_y * 0.5)
+    ratio = wp.float32(width) / wp.float32(rows)
+    cam_dir = wp.vec3(
+        (2.0 * px / wp.float32(width) - 1.0) * half_h * ratio, (1.0 - 2.0 * py / wp.float32(rows)) * half_h, -1.0
+    )
+    rd = wp.normalize(wp.quat_rotate(camera_quat, cam_dir))
 
-@wp.func
-def shade_blinn(normal: wp.vec3, wi: wp.vec3, v: wp.vec3, exponent: float) -> float:
-    halfway = wp.normalize(wi + v)
-    n_dot_h = wp.max(wp.dot(normal, halfway), 0.0)
-    ndl = wp.max(wp.dot(normal, wi), 0.0)
-    return ndl + 0.2 * wp.pow(n_dot_h, exponent)
-
-
-class Engine:
-    @wp.kernel
-    def shade_hits(
-        world_pos: wp.array[wp.vec3],
-        hit_normals: wp.array[wp.vec3],
-        light_pos: wp.array[wp.vec3],
-        emissions: wp.array[float],
-        emissive: wp.array[wp.vec3],
-        view_pos: wp.vec3,
-        base_color: wp.vec3,
-        ka: float,
-        beta: float,
-        haze_color: wp.vec3,
-        colors: wp.array[wp.vec3],
-    ):
-        tid = wp.tid()
-        pt = world_pos[tid]
-        n = hit_normals[tid]
-        d = wp.normalize(pt - view_pos)
-        view = -d
-        radiance = base_color * ka
-        for li in range(2):
-            delta = light_pos[li] - pt
-            dist_sq = wp.dot(delta, delta)
-            l = delta / wp.sqrt(dist_sq)
-            radiance += base_color * (shade_blinn(n, l, view, SHININESS) * emissions[li] / dist_sq)
-        dist = wp.length(pt - view_pos)
-        fog_amount = 1.0 - wp.exp(-dist * beta)
-        radiance = wp.lerp(radiance, haze_color, fog_amount)
-        radiance += emissive[tid]
-
-        colors[tid] = radiance
-
-
-shade_hits = Engine.shade_hits
+    closest_t[row, ix] = max_range
+    depth_factor[row, ix] = wp.dot(rd, forward)
+    ray_dirs[row, ix] = rd

@@ -1,34 +1,21 @@
 import warp as wp
 
 
-def get_percentile_from_counts(fraction: float):
-    @wp.kernel
-    def percentile_from_counts(
-        counts: wp.array2d[float],
-        num_bins: int,
-        origin: float,
-        bin_size: float,
-        cut_values: wp.array[float],
-    ):
-        h = wp.tid()
-        total = float(0.0)
-        for j in range(num_bins):
-            total += counts[h, j]
-        if total <= 0.0:
-            return
-        cumulative = float(0.0)
-        k_bin = int(0)
-        goal = fraction * total
-        while k_bin < num_bins - 1 and cumulative + counts[h, k_bin] < goal:
-            cumulative += counts[h, k_bin]
-            k_bin += 1
-        n_here = counts[h, k_bin]
-        frac_in = float(0.5)
-        if n_here > 0.0:
-            frac_in = wp.min((goal - cumulative) / n_here, 1.0)
-        cut_values[h] = origin + (float(k_bin) + frac_in) * bin_size
-
-    return percentile_from_counts
-
-
-percentile_from_counts = get_percentile_from_counts(0.64)
+@wp.kernel(enable_backward=False)
+def sort_chunks(num_valid: wp.array(dtype=int), distances: wp.array2d(dtype=wp.uint64)):
+    row = wp.tid()
+    size = num_valid[row]
+    if size <= 1:
+        return
+    stride = int(size)
+    swapped = int(1)
+    while stride > 1 or swapped == 1:
+        stride = wp.max(stride * 10 // 13, 1)
+        swapped = int(0)
+        for i in range(size - stride):
+            j = i + stride
+            if distances[row, i] > distances[row, j]:
+                pivot_key = distances[row, i]
+                distances[row, i] = distances[row, j]
+                distances[row, j] = pivot_key
+                swapped = 1

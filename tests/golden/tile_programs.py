@@ -2,11 +2,18 @@ import warp as wp
 
 
 @wp.kernel
-def scale_rows(scores: wp.array3d[float], gamma: wp.array[float], probs: wp.array3d[float]):
-    batch, row = wp.tid()
-    v = wp.tile_load(scores[batch, row], shape=16)
-    norm = wp.tile_max(wp.tile_map(wp.abs, v))[0]
-    v = v * (1.0 / wp.max(norm, 1e-06))
-    g = wp.tile_load(gamma, shape=16)
-    v = v * g
-    wp.tile_store(probs[batch, row], v)
+def reduce_per_env(
+    residuals: wp.array2d(dtype=wp.float64),
+    weights: wp.array(dtype=wp.float64),
+    costs: wp.array(dtype=wp.float64),
+):
+    world, lane = wp.tid()
+    bdim = wp.block_dim()
+    partial = wp.float64(0.0)
+    for j in range(lane, residuals.shape[1], bdim):
+        v = residuals[world, j] * weights[j]
+        partial += v
+
+    block_cost = wp.tile_reduce(wp.add, wp.tile(partial))
+    if lane == 0:
+        costs[world] = block_cost[0]

@@ -40,7 +40,7 @@ def part_row(index: int) -> dict[str, object]:
         "line_map_cpu": [span],
         "line_map_cuda": [span, {**span, "pass": "adjoint"}],
         "features": ["branch", "loop"][: index % 3],
-        "builtins": ["wp.dot"] if index % 2 else [],
+        "builtins": ["dot", "tid"] if index % 2 else [],
         "launch": json.dumps(launch, sort_keys=True, separators=(",", ":")),
         "seed": index,
     }

@@ -3,10 +3,11 @@ import re
 
 import datasets
 import pytest
-from fake_build import SPLIT_ROWS, write_build
+from fake_build import CATEGORIES, SPLIT_ROWS, part_row, write_build
 from huggingface_hub import DatasetCard
 
 from generator.output.card import write_card
+from generator.output.statistics import coverage_rows
 from warp_ir_dataset import load_manifest
 from warp_ir_dataset.manifest import manifest_path
 from warp_ir_dataset.schema import COLUMNS, TARGETS
@@ -63,6 +64,37 @@ def test_every_figure_of_the_size_table_is_the_manifests(build) -> None:
         assert re.search(rf"^\| {name} \| {split.rows} \|", text, re.MULTILINE)
     for column in COLUMNS:
         assert f"| `{column.name}` |" in text
+
+
+def test_the_coverage_matrix_holds_the_share_of_rows_by_category_and_group(build) -> None:
+    rows = [part_row(index) for index in range(sum(SPLIT_ROWS.values()))]
+    lines = (build / "README.md").read_text().splitlines()
+    titles = [n for n, line in enumerate(lines) if line.startswith("| category | ")]
+    tables = [n for n in titles if {"branches", "quaternion"} & set(cells(lines[n]))]
+    for start, column, group, name in zip(
+        tables, ("features", "builtins"), ("loops", "vector"), ("loop", "dot"), strict=True
+    ):
+        at = cells(lines[start]).index(group)
+        for offset, category in enumerate(sorted(CATEGORIES), start=2):
+            mine = [row for row in rows if row["category"] == category]
+            using = sum(name in row[column] for row in mine)
+            shown = cells(lines[start + offset])
+            assert shown[0] == f"`{category}`"
+            assert shown[at] == (f"{100 * using / len(mine):.0f}" if using else "-")
+
+
+def test_rare_and_absent_groups_are_told_apart(build) -> None:
+    path = manifest_path(build, "cpu")
+    content = json.loads(path.read_text())
+    content["categories"]["sph"] = {"train": 1000, "validation": 0, "test": 0}
+    content["coverage"]["sph"] = {"constructs": {"loops": 3, "exits": 6}, "builtins": {}}
+    path.write_text(json.dumps(content))
+    shown = coverage_rows(load_manifest("cpu", build), "constructs", ["loops", "exits", "poses"])
+    assert {name: shares for name, *shares in shown}["sph"] == ["<1", "1", "-"]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def test_the_card_follows_the_manifest(build) -> None:

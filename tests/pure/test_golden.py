@@ -1,4 +1,4 @@
-"""One program of each category, kept in tests/golden, so that a change of synthesis shows in review.
+"""One program of each category, kept in tests/golden: a change of synthesis shows in review.
 
 After a change that is meant: ``UPDATE_GOLDEN=1 make test ARGS=tests/pure/test_golden.py``.
 """

@@ -22,7 +22,8 @@ for flag in ("gemm", "solver", "fft"):
 for number, line in enumerate(sys.stdin):
     row = json.loads(line)
     results = [execute(row["python"], row["launch"], name=f"p{number}_{turn}") for turn in range(2)]
-    np.savez(f"{sys.argv[1]}/{number}.npz", **{f"{t}:{n}": v for t, r in enumerate(results) for n, v in r.items()})
+    named = {f"{turn}:{n}": v for turn, made in enumerate(results) for n, v in made.items()}
+    np.savez(f"{sys.argv[1]}/{number}.npz", **named)
 """
 
 
@@ -39,7 +40,11 @@ def test_programs_run_with_finite_results_that_repeat(name: str, tmp_path) -> No
     made = [api.synthesise(Settings({name: 1.0}), 23, i) for i in range(PROGRAMS)]
     lines = "\n".join(json.dumps({"python": p.python, "launch": p.launch}) for p in made)
     done = subprocess.run(
-        [sys.executable, "-c", _RUNNER, str(tmp_path)], input=lines, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", _RUNNER, str(tmp_path)],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     for number, program in enumerate(made):

@@ -16,9 +16,16 @@ class Team:
     """A kernel whose blocks work on one thing each (a query, an image, a segment), with lane numbers on demand."""
 
     def __init__(
-        self, p: ProgramBuilder, names: str, docs: tuple[str, ...], *, index: str = "b|block|segment|group",
-        count: int | None = None, lane: bool = True, guarded: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        p: ProgramBuilder,
+        names: str,
+        docs: tuple[str, ...],
+        *,
+        index: str = "b|block|segment|group",
+        count: int | None = None,
+        lane: bool = True,
+        guarded: bool = True,
+    ) -> None:
         self.p = p
         self.k: KernelBuilder = p.kernel_builder(names, p.pick(*docs))
         self.t = Tiling(p, self.k)
@@ -101,7 +108,8 @@ def total(t: Tiling, value: Expr) -> Expr:
 
 def gathered(value: Expr, index: Expr, axis: int = 0) -> Expr:
     """``tile[index, :]``: rows (or columns) of a tile picked by an index tile."""
-    assert isinstance(value.type, T.Tile) and isinstance(index.type, T.Tile)
+    assert isinstance(value.type, T.Tile)
+    assert isinstance(index.type, T.Tile)
     shape = list(value.type.shape)
     shape[axis] = index.type.shape[0]
     full = N.Slice(None, None)

@@ -1,4 +1,4 @@
-"""Several collective stages in one kernel: particle filters, clustering, small networks. Intents of tile_collectives."""
+"""Several stages in one kernel: filters, clustering, networks. Intents of tile_collectives."""
 
 from typing import Any
 
@@ -18,10 +18,16 @@ def particle_filter(p: ProgramBuilder) -> None:
     """A particle filter per block: noisy motion, likelihoods, normalised weights, resampling by an inverse scan."""
     p.real = T.F32
     team = Team(
-        p, "particle_filter_step|resample_particles|monte_carlo_localise|bootstrap_filter|track_particles",
-        ("One filter per block; the particles live in a tile.", "Predict, weigh, resample, all on chip.", "Bootstrap particle filter with systematic resampling.", "Weights are normalised by a block reduction."),
+        p,
+        "particle_filter_step|resample_particles|monte_carlo_localise|bootstrap_filter|track_particles",
+        (
+            "One filter per block; the particles live in a tile.",
+            "Predict, weigh, resample, all on chip.",
+            "Bootstrap particle filter with systematic resampling.",
+            "Weights are normalised by a block reduction.",
+        ),
         index="f|filter_id|track|b",
-    )  # fmt: skip
+    )
     k, t = team.k, team.t
     k.options["enable_backward"] = False
     n = t.dim("num_particles|n_part|particles", p.pick(16, 32, 48))
@@ -154,13 +160,19 @@ def particle_filter(p: ProgramBuilder) -> None:
 
 
 def clustering(p: ProgramBuilder) -> None:
-    """Clustering with private accumulators: distances by a product, assignments, scattered sums, one flush per block."""
+    """Clustering with private accumulators: distances, assignments, scattered sums, one flush."""
     p.real = T.F32
     team = Team(
-        p, "kmeans_block|cluster_assign_accumulate|lloyd_iteration|soft_kmeans|vq_update",
-        ("Assigns a tile of samples and accumulates block-private centroid sums.", "One Lloyd step; sums are flushed once per block.", "Distances from one small matrix product.", "Private accumulators, then atomics."),
+        p,
+        "kmeans_block|cluster_assign_accumulate|lloyd_iteration|soft_kmeans|vq_update",
+        (
+            "Assigns a tile of samples and accumulates block-private centroid sums.",
+            "One Lloyd step; sums are flushed once per block.",
+            "Distances from one small matrix product.",
+            "Private accumulators, then atomics.",
+        ),
         index="b|block|chunk|batch_id",
-    )  # fmt: skip
+    )
     k, t = team.k, team.t
     k.options["enable_backward"] = False
     m, c, d = (
@@ -240,10 +252,18 @@ def small_network(p: ProgramBuilder) -> None:
     """A small network on tiles: gathered mini-batch, forward pass, backward pass, gradient accumulation."""
     p.real = T.F32
     team = Team(
-        p, "train_mlp_tile|mlp_forward_backward|neural_field_step|fit_network_block|policy_gradient_tile",
-        ("Two-layer network on a gathered mini-batch.", "Forward and backward pass by tile products.", "Gradients are accumulated with atomics.", "One mini-batch per block."),
-        index="b|block|batch_id|chunk", lane=False, count=p.pick(3, 4, 6),
-    )  # fmt: skip
+        p,
+        "train_mlp_tile|mlp_forward_backward|neural_field_step|fit_network_block|policy_gradient_tile",
+        (
+            "Two-layer network on a gathered mini-batch.",
+            "Forward and backward pass by tile products.",
+            "Gradients are accumulated with atomics.",
+            "One mini-batch per block.",
+        ),
+        index="b|block|batch_id|chunk",
+        lane=False,
+        count=p.pick(3, 4, 6),
+    )
     k, t = team.k, team.t
     k.options["enable_backward"] = False
     m, d, h, o = (

@@ -49,12 +49,14 @@ class Stack:
 def worklists(p: ProgramBuilder) -> None:
     """Shared stacks as worklists: tree descents, floods, subdivision, broad phase then narrow phase."""
     p.real = T.F32
-    kind = p.weighted({"tree": 3, "flood": 2.5, "narrow": 3, "subdivide": 2, "batches": 6})
+    kind = p.weighted({"tree": 3, "flood": 2.5, "narrow": 3, "subdivide": 2, "batches": 7})
     names = {
-        "tree": "descend_tree|traverse_hierarchy|collect_leaves|tree_walk", "flood": "flood_region|grow_component|expand_frontier|reach_nodes",
-        "narrow": "two_phase_contacts|filter_then_test|narrow_phase_block|test_candidates", "subdivide": "refine_intervals|adaptive_subdivision|bisect_roots|adaptive_quadrature",
+        "tree": "descend_tree|traverse_hierarchy|collect_leaves|tree_walk",
+        "flood": "flood_region|grow_component|expand_frontier|reach_nodes",
+        "narrow": "two_phase_contacts|filter_then_test|narrow_phase_block|test_candidates",
+        "subdivide": "refine_intervals|adaptive_subdivision|bisect_roots|adaptive_quadrature",
         "batches": "drain_in_batches|process_rare_items|deferred_work|expensive_subset",
-    }[kind]  # fmt: skip
+    }[kind]
     team = Team(
         p,
         names,
@@ -89,11 +91,11 @@ def _tree(p: ProgramBuilder, team: Team) -> None:
     k = team.k
     levels = p.pick(4, 5)
     nodes = 2**levels - 1
-    centers = k.array("node_centers|bounds_mid|node_pos", T.VEC3, (nodes,), R.uniform(-1.0, 1.0))
-    radii = k.array("node_radii|node_size|extents", T.F32, (nodes,), R.uniform(0.5, 1.5))
+    centers = k.array("node_centers|bounds_mid|node_pos", T.VEC3, (nodes,), R.uniform(-0.7, 0.7))
+    radii = k.array("node_radii|node_size|extents", T.F32, (nodes,), R.uniform(1.0, 1.8))
     q = k.let(
         "q|probe|target",
-        k.array("queries|probes|targets", T.VEC3, (team.count,), R.uniform(-1.0, 1.0))[team.i],
+        k.array("queries|probes|targets", T.VEC3, (team.count,), R.uniform(-0.7, 0.7))[team.i],
     )
     form = p.pick("count", "mass", "list")
     weights = (
@@ -105,7 +107,7 @@ def _tree(p: ProgramBuilder, team: Team) -> None:
     first_leaf = p.const("FIRST_LEAF|NUM_INNER", 2 ** (levels - 1) - 1)
     live = (
         k.array("node_live|layer_mask|occupied", T.I32, (nodes,), R.mask(0.85))
-        if p.chance(0.4)
+        if form != "mass" and p.chance(0.4)
         else None
     )
     visits = k.var("visits|opened|steps", 0, T.I32) if p.chance(0.4) else None
@@ -123,7 +125,7 @@ def _tree(p: ProgramBuilder, team: Team) -> None:
             k.var("left|child|child_a", -1, T.I32),
             k.var("right|other|child_b", -1, T.I32),
         )
-        with k.when(slot >= 0 if live is None else all_of(slot >= 0, live[wp.max(node, 0)] == 1)):
+        with k.when(slot >= 0):
             if visits is not None:
                 k.aug(visits, "+", 1)
             d = k.let("d|dist|gap", wp.length(centers[node] - q))
@@ -139,7 +141,7 @@ def _tree(p: ProgramBuilder, team: Team) -> None:
             else:
                 with k.when(d <= radii[node] + reach):
                     with k.when(node >= first_leaf):
-                        k.aug(acc, "+", 1)
+                        k.aug(acc, "+", 1 if live is None else live[node])
                         if touched is not None:
                             k.do(wp.atomic_add(touched, node, 1))
                     with k.otherwise():
@@ -383,211 +385,3 @@ def _batches(p: ProgramBuilder, team: Team) -> None:
             item, slot = stack.pop("item|who|idx", "slot|place|s")
             with k.when(slot >= 0):
                 k.set(out[team.i, row, item], f(x[team.i, row, item]))
-
-
-def tree_queries(p: ProgramBuilder) -> None:
-    """Tree queries by whole blocks: contacts against a mesh, density and overlap counts, rays through boxes."""
-    p.real = T.F32
-    stages = p.shuffled(p.sample(["mesh", "box", "ray"], 1, p.pick(1, 2, 3)))
-    names = {
-        "mesh": "closest_face_block|mesh_contact_block|surface_normal_sum|faces_near_point",
-        "ray": "first_box_along_ray|ray_box_block|boxes_on_ray|ray_thickness",
-        "box": "overlap_density|nearest_box_block|neighbour_forces|pool_overlaps",
-    }[stages[0]]  # fmt: skip
-    if len(stages) > 1:
-        names = "sense_surroundings|probe_scene|query_scene_block|scene_clearance|visibility_and_overlap"
-    team = Team(
-        p,
-        names,
-        (
-            "The whole block traverses one query.",
-            "Lanes take turns at the hits of one traversal.",
-            "Cooperative traversal; each lane tests its own hit.",
-            "One query per block of threads.",
-        ),
-        index="q|query|ray_id|probe",
-        count=p.pick(6, 8, 12),
-        lane=False,
-        guarded=False,
-    )
-    x = team.k.let(
-        "x|origin|c",
-        team.k.array("probes|origins|positions", T.VEC3, (team.count,), R.uniform(-1.2, 1.2))[
-            team.i
-        ],
-    )
-    old = p.chance(0.48)  # the names of before Warp 1.18
-    trees: dict[str, Expr] = {}
-    for stage in stages:
-        if len(stages) > 1:
-            team.k.step(
-                {
-                    "mesh": "faces around the probe",
-                    "box": "boxes around the probe",
-                    "ray": "boxes ahead",
-                }[stage]
-            )
-        _Query(p, team, stage, x, old, trees).run()
-    team.k.options["enable_backward"] = False
-
-
-class _Query:
-    """One traversal and what the lanes gather on it."""
-
-    def __init__(
-        self, p: ProgramBuilder, team: Team, stage: str, x: Expr, old: bool, trees: dict[str, Expr]
-    ) -> None:
-        self.p, self.team, self.k, self.x = p, team, team.k, x
-        self.mesh, self.ray = stage == "mesh", stage == "ray"
-        self.kind = "mesh" if self.mesh else "bvh"
-        self.boxes = 64
-        if self.kind not in trees:
-            recipe = (
-                R.mesh(p.pick("sphere", "torus", "box"), 8, 1.0)
-                if self.mesh
-                else R.bvh(self.boxes, -2.0, 2.0, 0.5)
-            )
-            trees[self.kind] = self.k.arg(
-                f"{self.kind}|{self.kind}_id|{self.kind}_handle", T.Handle(self.kind), recipe, 0
-            )
-        self.handle, self.trees = trees[self.kind], trees
-        self.old = old
-        self.quantity = p.pick("count", "nearest", "sum", "pooled", "marked")
-        self.heading: Expr | None = None
-
-    def _start(self) -> Expr:
-        p, k, x, old = self.p, self.k, self.x, self.old
-        if self.ray:
-            self.heading = k.let(
-                "dir|heading|d0",
-                k.array(
-                    "directions|ray_dirs|headings", T.VEC3, (self.team.count,), R.unit_vectors()
-                )[self.team.i],
-            )
-            return tile(
-                "bvh_query_ray_tiled" if old else "tile_bvh_query_ray",
-                T.Opaque("tile_query"),
-                self.handle,
-                x,
-                self.heading,
-            )
-        reach = k.param("reach|radius|margin", 0.3, 0.9)
-        pad = construct(T.VEC3, reach)
-        low, high = x - pad, x + pad
-        if p.chance(0.5):
-            low, high = k.let("lower|lo|box_lo", low), k.let("upper|hi|box_hi", high)
-        name = f"{self.kind}_query_aabb_tiled" if old else f"tile_{self.kind}_query_aabb"
-        return tile(name, T.Opaque("tile_query"), self.handle, low, high)
-
-    def run(self) -> None:
-        p, k, team = self.p, self.k, self.team
-        query = k.let("query|walk|traversal", self._start())
-        middle = "aabb_" if self.mesh else ""
-        step = (
-            f"{self.kind}_query_{middle}next_tiled"
-            if self.old
-            else f"tile_{self.kind}_query_{middle}next"
-        )
-        what = self.quantity
-        self.best = (
-            k.var("best|closest|near_d", 1.0e6, T.F32) if what in ("nearest", "pooled") else None
-        )
-        self.acc = k.var("acc|push|field", construct(T.VEC3)) if what in ("sum", "pooled") else None
-        self.hits = k.var("hits|num|found", 0, T.I32) if what == "count" or p.chance(0.4) else None
-        size = 1024 if self.mesh else self.boxes
-        self.marks = (
-            k.out("touched|visit_count|marks", T.I32, (size,)) if what == "marked" else None
-        )
-        flags = (
-            k.array("materials|groups|layers", T.I32, (size,), R.integers(0, 4))
-            if p.chance(0.35)
-            else None
-        )
-        with k.repeat(tile("tile_query_valid", T.BOOL, query)):
-            batch = tile(step, T.Tile(T.I32, (team.width,)), query)
-            if p.chance(0.4):
-                batch = k.let("batch|results|ids", batch)
-            item = k.let(
-                "face|hit|tri" if self.mesh else "item|box_id|hit", tile("untile", T.I32, batch)
-            )
-            ok = item >= 0
-            if flags is not None and p.chance(0.5):
-                wanted = k.count("layer|wanted|group_id", p.pick(0, 1, 2))
-                ok = all_of(ok, flags[wp.max(item, 0)] == wanted)
-            elif flags is not None:
-                ok = all_of(ok, flags[wp.max(item, 0)] != 0)
-            with k.when(ok):
-                self._visit(item)
-        self._results()
-
-    def _visit(self, item: Expr) -> None:
-        p, k = self.p, self.k
-        if self.marks is not None:
-            k.do(wp.atomic_add(self.marks, item, 1))
-        if self.best is not None or self.acc is not None:
-            third = 1.0 / 3.0
-            normals = self.mesh and self.best is None and p.chance(0.6)
-            place = (
-                wp.mesh_eval_position(self.handle, item, third, third)
-                if self.mesh
-                else self._centers()[item]
-            )
-            d = self.x if normals else k.let("mid|centre|where", place) - self.x
-            if self.best is not None and self.heading is not None:
-                along = k.let("along|t|depth", wp.dot(d, self.heading))
-                with k.when(along > 0.0):
-                    k.set(self.best, wp.min(self.best, along))
-            elif self.best is not None:
-                k.set(self.best, wp.min(self.best, wp.length(d)))
-            if self.acc is not None and (
-                normals or (self.mesh and self.best is not None and p.chance(0.5))
-            ):
-                k.aug(self.acc, "+", wp.mesh_eval_face_normal(self.handle, item))
-            elif self.acc is not None:
-                away = k.let("dv|delta|away", d)
-                soft = p.pick(0.01, 0.1)
-                k.aug(
-                    self.acc,
-                    "-",
-                    away / (wp.length_sq(away) + soft)
-                    if p.chance(0.6)
-                    else wp.normalize(away) * wp.exp(-wp.length(away)),
-                )
-        if self.hits is not None:
-            k.aug(self.hits, "+", 1)
-
-    def _centers(self) -> Expr:
-        if "centers" not in self.trees:
-            self.trees["centers"] = self.k.array(
-                "box_centers|item_pos|centroids", T.VEC3, (self.boxes,), R.uniform(-2.0, 2.0)
-            )
-        return self.trees["centers"]
-
-    def _results(self) -> None:
-        p, k, team, t = self.p, self.k, self.team, self.team.t
-        n = team.count
-        if self.best is not None:
-            near = (
-                t.total("tile_min", team.lanes(self.best))
-                if p.chance(0.6)
-                else t.reduce("min", team.lanes(self.best))
-            )
-            t.store(k.out("nearest|clearance|entry_depth", T.F32, (n,)), near, [team.i])
-        if self.acc is not None:
-            t.store(
-                k.out("normals|forces|push_out", T.VEC3, (n,)),
-                t.total("tile_sum", team.lanes(self.acc, whole=True)),
-                [team.i],
-            )
-        if self.hits is not None:
-            if p.chance(0.5):
-                t.atomic(
-                    k.out("total_hits|all_overlaps|pair_count", T.I32, (1,)),
-                    t.total("tile_sum", team.lanes(self.hits)),
-                )
-            else:
-                t.store(
-                    k.out("hit_counts|overlaps|num_hits", T.I32, (n,)),
-                    t.total("tile_sum", team.lanes(self.hits)),
-                    [team.i],
-                )

@@ -19,14 +19,21 @@ class Batch:
     """One small problem per block; its arrays are batched along leading axes or stacked row-wise."""
 
     def __init__(
-        self, p: ProgramBuilder, names: str, docs: tuple[str, ...], index: str = "i|env|system|problem|batch",
+        self,
+        p: ProgramBuilder,
+        names: str,
+        docs: tuple[str, ...],
+        index: str = "i|env|system|problem|batch",
         lane: bool = False,
-    ) -> None:  # fmt: skip
+        worlds: bool = True,
+    ) -> None:
         self.p = p
         self.k: KernelBuilder = p.kernel_builder(names, p.pick(*docs))
         self.t = Tiling(p, self.k)
         self.count = p.pick(3, 4, 6, 8)
         self.form = p.weighted({"view": 5, "stacked": 2.5, "worlds": 2})
+        if self.form == "worlds" and not worlds:
+            self.form = "view"
         self.worlds = p.pick(2, 3)
         lead = (self.worlds, self.count) if self.form == "worlds" else (self.count,)
         hints = ["world|w|scene|group", index] if self.form == "worlds" else [index]
@@ -103,13 +110,14 @@ class Batch:
 
 
 def square(p: ProgramBuilder, n: Dim) -> T.Tile:
-    """Type of an n × n tile."""
+    """Type of an n x n tile."""
     return T.Tile(p.real, (n.value, n.value))
 
 
 def matmul(a: Expr, b: Expr, **kwargs: Operand) -> Expr:
     """``wp.tile_matmul(a, b)``."""
-    assert isinstance(a.type, T.Tile) and isinstance(b.type, T.Tile)
+    assert isinstance(a.type, T.Tile)
+    assert isinstance(b.type, T.Tile)
     if a.type.shape[1] != b.type.shape[0]:
         raise TypeError(f"product of {a.type} and {b.type}")
     return tile(
@@ -339,8 +347,13 @@ def solver(p: ProgramBuilder, n: Dim, rhs: T.Tile, energy: bool = False) -> User
 
 
 def tile_piece(
-    p: ProgramBuilder, k: Block, hint: str, args: dict[str, Expr], body: Callable[..., Expr], share: float = 0.4
-) -> Expr:  # fmt: skip
+    p: ProgramBuilder,
+    k: Block,
+    hint: str,
+    args: dict[str, Expr],
+    body: Callable[..., Expr],
+    share: float = 0.4,
+) -> Expr:
     """A piece of tile work inline, or as a function over tiles; `body` uses only its arguments and constants."""
     if not p.chance(share):
         return body(k, *args.values())

@@ -26,11 +26,14 @@ def vectors(p: ProgramBuilder) -> None:
         }
     )
     names = {
-        "lbfgs": "lbfgs_direction|two_loop_recursion|quasi_newton_direction", "gram_schmidt": "gram_schmidt|orthogonalise_against|deflate_modes|arnoldi_column",
-        "krylov": "cg_update|krylov_update|bicgstab_update|residual_update", "momentum": "momentum_update|heavy_ball|nesterov_update|conjugate_direction",
-        "line": "line_search_model|cauchy_point|dogleg_step|exact_line_search", "secant": "barzilai_borwein|anderson_mix|aitken_relax|secant_step",
+        "lbfgs": "lbfgs_direction|two_loop_recursion|quasi_newton_direction",
+        "gram_schmidt": "gram_schmidt|orthogonalise_against|deflate_modes|arnoldi_column",
+        "krylov": "cg_update|krylov_update|bicgstab_update|residual_update",
+        "momentum": "momentum_update|heavy_ball|nesterov_update|conjugate_direction",
+        "line": "line_search_model|cauchy_point|dogleg_step|exact_line_search",
+        "secant": "barzilai_borwein|anderson_mix|aitken_relax|secant_step",
         "field": "advect_markers|accumulate_displacements|kinetic_work|project_momentum",
-    }[kind]  # fmt: skip
+    }[kind]
     b = Batch(
         p,
         names,

@@ -1,12 +1,18 @@
 """What the threads of a block do together besides linear algebra."""
 
 from generator.synthesis import types as T
-from generator.synthesis.categories._tco_gather import block_sparse, elements, routing
+from generator.synthesis.categories._tco_gather import block_sparse, elements
+from generator.synthesis.categories._tco_histograms import histograms
+from generator.synthesis.categories._tco_leaders import leaders
+from generator.synthesis.categories._tco_pieces import pieces
 from generator.synthesis.categories._tco_pipelines import clustering, particle_filter, small_network
-from generator.synthesis.categories._tco_samples import leaders, pieces, resampling
-from generator.synthesis.categories._tco_scans import compaction, envelopes, histograms
-from generator.synthesis.categories._tco_select import records, selection
-from generator.synthesis.categories._tco_stacks import tree_queries, worklists
+from generator.synthesis.categories._tco_queries import tree_queries
+from generator.synthesis.categories._tco_records import records
+from generator.synthesis.categories._tco_routing import routing
+from generator.synthesis.categories._tco_samples import resampling
+from generator.synthesis.categories._tco_scans import compaction, envelopes
+from generator.synthesis.categories._tco_select import selection
+from generator.synthesis.categories._tco_stacks import worklists
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
 

@@ -1,20 +1,16 @@
 """Dense linear algebra that a block of threads does on tiles."""
 
 from generator.synthesis import types as T
-from generator.synthesis.categories._tla_dynamics import (
-    constrained,
-    forward_dynamics,
-    gauss_newton,
-    small_solves,
-)
-from generator.synthesis.categories._tla_estimation import (
-    gaussian_process,
-    kalman,
-    regression,
-    whitening,
-)
-from generator.synthesis.categories._tla_iterations import control, curve_fit, quadratic_program
-from generator.synthesis.categories._tla_products import matrix_functions, orthonormal, products
+from generator.synthesis.categories._tla_curve_fit import curve_fit
+from generator.synthesis.categories._tla_dynamics import constrained, forward_dynamics
+from generator.synthesis.categories._tla_estimation import kalman, regression
+from generator.synthesis.categories._tla_functions import matrix_functions, orthonormal
+from generator.synthesis.categories._tla_gauss_newton import gauss_newton
+from generator.synthesis.categories._tla_gaussian_process import gaussian_process
+from generator.synthesis.categories._tla_gaussians import whitening
+from generator.synthesis.categories._tla_iterations import control, quadratic_program
+from generator.synthesis.categories._tla_products import products
+from generator.synthesis.categories._tla_solves import small_solves
 from generator.synthesis.categories._tla_spectral import spectral
 from generator.synthesis.categories._tla_vectors import vectors
 from generator.synthesis.program import ProgramBuilder

@@ -25,7 +25,8 @@ def execute(
 
     namespace = load_module(python, name).__dict__
     kernel = namespace[launch["kernel"]]
-    arguments = Arguments(launch, namespace, device).make()
+    maker = Arguments(launch, namespace, device)  # owns the meshes and grids behind the handles
+    arguments = maker.make()
     options = launch["options"]
     # A CPU block has one thread, except where tiles need the threads of a block together.
     block_dim = options["block_dim"] if device != "cpu" or options.get("tiled") else 1
@@ -37,4 +38,5 @@ def execute(
         block_dim=block_dim,
     )
     wp.synchronize_device(device)
+    maker.alive.clear()
     return outputs(launch, arguments)

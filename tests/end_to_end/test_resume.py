@@ -81,11 +81,14 @@ def test_what_was_staged_is_not_made_again(reference, tmp_path):
 
 
 def test_ctrl_c_is_one_line_and_loses_nothing(reference, tmp_path):
-    out = tmp_path / "data"
-    with start(out, workers=2) as process:
-        wait_until(lambda: staged(out) >= 2, process)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
-        said = process.stderr.read().lstrip()  # a new line comes after the ^C of a terminal
+    for attempt in range(5):  # on a busy machine the build may end before the signal arrives
+        out = tmp_path / f"data{attempt}"
+        with start(out) as process:
+            wait_until(lambda out=out: staged(out) >= 1, process)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
+            said = process.stderr.read().lstrip()  # a new line comes after the ^C of a terminal
+        if process.returncode != 0:
+            break
     assert process.returncode == 130
     assert said == "error: interrupted; what is done is kept: the same command goes on from there\n"
     status = call("status", "--data", out)

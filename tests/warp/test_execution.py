@@ -17,6 +17,7 @@ import numpy as np
 import warp as wp
 from warp_ir_dataset.execution import execute
 wp.config.log_level = wp.LOG_ERROR
+wp.config.kernel_cache_dir = sys.argv[1]  # one a process: a shared one is a race
 for flag in ("gemm", "solver", "fft"):
     setattr(wp.config, f"enable_mathdx_{flag}", False)
 for number, line in enumerate(sys.stdin):

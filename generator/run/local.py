@@ -17,6 +17,7 @@ from os import _exit
 from typing import Any, Generic, TypeVar
 
 import multiprocess
+from multiprocess import resource_tracker
 from multiprocess.connection import Connection, wait
 
 from generator.errors import DataError, UsageError
@@ -169,6 +170,8 @@ class _Worker:
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Processes started meanwhile never see Ctrl-C, which is for the parent to answer."""
+    # The first process of a pool starts the tracker, which would let the signal through again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

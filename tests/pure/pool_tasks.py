@@ -74,3 +74,12 @@ class Hang:
         write_text(self.path, str(os.getpid()))
         while True:
             time.sleep(1)
+
+
+@dataclass(frozen=True)
+class BlockedSignals:
+    number: int
+
+    def __call__(self, context: str) -> set[signal.Signals]:
+        time.sleep(0.02)
+        return signal.pthread_sigmask(signal.SIG_BLOCK, set())

@@ -99,6 +99,23 @@ def test_workers_of_a_killed_process_end(tmp_path):
     wait_until(lambda: not running(int(started.read_text())))
 
 
+def test_every_worker_is_started_with_ctrl_c_held():
+    script = "; ".join(
+        [
+            f"import sys; sys.path[:0] = {sys.path!r}",
+            "from pool_tasks import BlockedSignals, context",
+            "from generator.run.local import WorkerPool",
+            "pool = WorkerPool(2, context)",
+            "print([2 in held for _, held in pool.results(map(BlockedSignals, range(6)))])",
+            "pool.__exit__()",
+        ]
+    )  # a process of its own: here the pool's tracker has long been started
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str([True] * 6)
+
+
 def test_leaving_the_pool_ends_its_workers(tmp_path):
     started = tmp_path / "started"
     with WorkerPool(1, context) as pool:

@@ -358,4 +358,5 @@ def neighbours(
 def _plural(word: str) -> str:
     if word.endswith(("s", "x")):
         return word
-    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    vowel = word[-2:-1] in ("a", "e", "o", "u")
+    return f"{word[:-1]}ies" if word.endswith("y") and not vowel else f"{word}s"

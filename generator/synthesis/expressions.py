@@ -139,7 +139,7 @@ class ExpressionPrinter:
     def _operand(self, op: str, e: N.Expr, level: float) -> str:
         # Few readers know how bit operators bind, so people write the parentheses.
         mixed = isinstance(e, N.Binary) and e.op != op and (op in _BITS or e.op in _BITS)
-        return f"({self.text(e)})" if mixed else self.inside(e, level)
+        return self.inside(e, _ATOM - 1 if mixed else level)
 
     def _operator_call(self, op: str) -> str | None:
         """Warp's function for an operator, where this program spells it as a call."""

@@ -2,7 +2,7 @@ import warp as wp
 
 
 @wp.func
-def flux_x(u: wp.vec3d, gravity: wp.float64) -> wp.vec3d:
+def flux_x(u: wp.vec3d, gravity: wp.float64):
     depth = wp.max(u[0], wp.float64(0.001))
     vel = u[1] / depth
     press = wp.float64(0.5) * gravity * depth * depth
@@ -10,7 +10,7 @@ def flux_x(u: wp.vec3d, gravity: wp.float64) -> wp.vec3d:
 
 
 @wp.func
-def riemann_x(left: wp.vec3d, right: wp.vec3d, gravity: wp.float64) -> wp.vec3d:
+def riemann_x(left: wp.vec3d, right: wp.vec3d, gravity: wp.float64):
     h_l = wp.max(left[0], wp.float64(0.001))
     h_r = wp.max(right[0], wp.float64(0.001))
     ul = left[1] / h_l
@@ -22,7 +22,7 @@ def riemann_x(left: wp.vec3d, right: wp.vec3d, gravity: wp.float64) -> wp.vec3d:
 
 
 @wp.func
-def physical_flux_y(q: wp.vec3d, grav: wp.float64) -> wp.vec3d:
+def physical_flux_y(q: wp.vec3d, grav: wp.float64):
     depth = wp.max(q[0], wp.float64(0.0001))
     un = q[2] / depth
     pr = wp.float64(0.5) * grav * depth * depth
@@ -30,7 +30,7 @@ def physical_flux_y(q: wp.vec3d, grav: wp.float64) -> wp.vec3d:
 
 
 @wp.func
-def rusanov_y(ql: wp.vec3d, qr: wp.vec3d, gravity: wp.float64) -> wp.vec3d:
+def rusanov_y(ql: wp.vec3d, qr: wp.vec3d, gravity: wp.float64):
     h_l = wp.max(ql[0], wp.float64(0.001))
     h_r = wp.max(qr[0], wp.float64(0.001))
     u_l = ql[2] / h_l
@@ -44,13 +44,18 @@ def rusanov_y(ql: wp.vec3d, qr: wp.vec3d, gravity: wp.float64) -> wp.vec3d:
     )
 
 
-@wp.kernel(cluster_dim=2)
+@wp.func
+def compute_gy(curl_i: wp.float64, curl_i_1: wp.float64, hy: wp.float64):
+    return (wp.abs(curl_i) - wp.abs(curl_i_1)) / (wp.float64(2.0) * hy)
+
+
+@wp.kernel
 def flood_step_fused(
-    state: wp.array2d(dtype=wp.vec3d),
-    u: wp.array2d(dtype=wp.vec2d),
-    temp: wp.array2d(dtype=wp.float64),
-    mask: wp.array2d(dtype=wp.uint8),
-    curl: wp.array2d(dtype=wp.float64),
+    state: wp.array2d[wp.vec3d],
+    u: wp.array2d[wp.vec2d],
+    temp: wp.array2d[wp.float64],
+    mask: wp.array2d[wp.uint8],
+    curl: wp.array2d[wp.float64],
     grav: wp.float64,
     dt: wp.float64,
     dx: wp.float64,
@@ -64,12 +69,20 @@ def flood_step_fused(
     room_temp: wp.float64,
     hy: wp.float64,
     vort_strength: wp.float64,
-    q_new: wp.array2d(dtype=wp.vec3d),
-    u_star: wp.array2d(dtype=wp.vec2d),
-    temp_next: wp.array2d(dtype=wp.float64),
-    omega: wp.array2d(dtype=wp.float64),
-    velocity: wp.array2d(dtype=wp.vec2d),
+    q_new: wp.array2d[wp.vec3d],
+    u_star: wp.array2d[wp.vec2d],
+    temp_next: wp.array2d[wp.float64],
+    omega: wp.array2d[wp.float64],
+    velocity: wp.array2d[wp.vec2d],
 ):
+    """Finite-volume step of the shallow-water equations.
+
+    Forces and sources of a smoke simulation.
+
+    Curl of the velocity field.
+
+    Vorticity confinement force.
+    """
     row, col = wp.tid()
     c = state[row, col]
 
@@ -95,18 +108,17 @@ def flood_step_fused(
     )
     omega[row, col] = w
 
-    gy = (
-        (wp.abs(curl[(row + 1) % q_new.shape[0], col]) - wp.abs(curl[(row + q_new.shape[0] - 1) % q_new.shape[0], col]))
-        / (wp.float64(2.0) * hy)
-    )
+    gy = compute_gy(curl[(row + 1) % q_new.shape[0], col], curl[(row + q_new.shape[0] - 1) % q_new.shape[0], col], hy)
     deta_dx = (
         (wp.abs(curl[row, (col + 1) % q_new.shape[1]]) - wp.abs(curl[row, (col + q_new.shape[1] - 1) % q_new.shape[1]]))
         / (wp.float64(2.0) * dx)
     )
     grad_mag = wp.vec2d(deta_dx, gy)
-    normal = grad_mag / wp.max(wp.length(grad_mag), wp.float64(1e-06))
-    omega_c = curl[row, col]
-    velocity[row, col] = (
-        velocity[row, col]
-        + wp.vec2d(normal[1] * omega_c, -normal[0] * omega_c) * (vort_strength * hy) * step
-    )
+    norm = wp.length(grad_mag)
+    if norm >= wp.float64(1e-06):
+        normal = grad_mag / norm
+        omega_c = curl[row, col]
+        velocity[row, col] = (
+            velocity[row, col]
+            + wp.vec2d(normal[1] * omega_c, -normal[0] * omega_c) * (vort_strength * hy) * step
+        )

@@ -72,7 +72,7 @@ def metal_plasticity_step(
     kirchhoff[tid] = tau
     pressures[tid] = wp.trace(tau) * wp.float64(-0.3333333)
 
-    if (wp.bit_and(flags[tid], ACTIVE_BIT)) == 0:
+    if wp.bit_and(flags[tid], ACTIVE_BIT) == 0:
         return
     s_phi = wp.sin(phi)
     slope = wp.float64(1.632993) * s_phi / (wp.float64(3.0) - s_phi)

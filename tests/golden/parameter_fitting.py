@@ -1,33 +1,35 @@
 import warp as wp
 
 
-@wp.kernel
-def mode_seeking(
-    samples: wp.array(dtype=wp.vec2d),
-    modes: wp.array(dtype=wp.vec2d),
-    mask: wp.array(dtype=wp.int32),
-    radius: wp.float64,
-    iterations: wp.int32,
-    eps: wp.float64,
+@wp.kernel(enable_backward=False)
+def decode_sequences(
+    symbols: wp.array2d(dtype=int),
+    trans_prob: wp.array2d(dtype=wp.float64),
+    B: wp.array2d(dtype=wp.float64),
+    prior: wp.array(dtype=wp.float64),
+    scores: wp.array3d(dtype=wp.float64),
+    back: wp.array3d(dtype=int),
+    decoded: wp.array2d(dtype=int),
 ):
-    """Mean-shift iterations from every seed."""
-    idx = wp.tid()
-    if mask[idx] == 0:
-        return
-    xi = modes[idx]
-    for _ in range(iterations):
-        acc = wp.vec2d(wp.float64(0.0))
-        wsum = wp.float64(0.0)
-        for q in range(samples.shape[0]):
-            diff = samples[q] - xi
-            r2 = wp.dot(diff, diff) / (radius * radius)
-            weight = wp.exp(wp.float64(-0.5) * r2)
-            acc += samples[q] * weight
-            wsum += weight
-        if wsum <= wp.float64(1e-06):
-            break
-        moved = acc / wsum - xi
-        xi = xi + moved
-        if wp.length(moved) < eps:
-            break
-    modes[idx] = xi
+    s = wp.tid()
+    for q in range(5):
+        scores[s, 0, q] = wp.log(prior[q]) + wp.log(B[q, symbols[s, 0]])
+    for n in range(1, symbols.shape[1]):
+        for st in range(5):
+            best = wp.float64(-1000000.0)
+            arg = int(0)
+            for r in range(5):
+                path = scores[s, n - 1, r] + wp.log(trans_prob[r, st])
+                if path > best:
+                    best = path
+                    arg = r
+            scores[s, n, st] = best + wp.log(B[st, symbols[s, n]])
+            back[s, n, st] = arg
+    tip = int(0)
+    for st in range(1, 5):
+        if scores[s, 7, st] > scores[s, 7, tip]:
+            tip = st
+    decoded[s, 7] = tip
+    for t in range(7, 0, -1):
+        tip = back[s, t, tip]
+        decoded[s, t - 1] = tip

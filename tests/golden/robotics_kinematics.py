@@ -76,7 +76,6 @@ def eval_fk_step(
 
     x_des = goal_pos[jointid]
     base = chain[jointid, 0]
-    used = int(0)
     for sweep in range(num_iters):
         if wp.length(chain[jointid, 7] - x_des) < tolerance:
             break
@@ -89,5 +88,4 @@ def eval_fk_step(
         for fwd in range(7):
             dir_v = wp.normalize(chain[jointid, fwd + 1] - chain[jointid, fwd])
             chain[jointid, fwd + 1] = chain[jointid, fwd] + dir_v * link_length[fwd]
-        used += 1
     errors[jointid] = wp.length(chain[jointid, 7] - x_des)

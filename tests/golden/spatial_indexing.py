@@ -1,32 +1,31 @@
 import warp as wp
 
-SPREAD_0 = wp.constant(wp.uint32(16711935))
-MORTON_MASK_1 = wp.constant(wp.uint32(252645135))
-MORTON_MASK_2 = wp.constant(wp.uint32(858993459))
-MASK_3 = wp.constant(wp.uint32(1431655765))
+VOXEL_ACTIVE = wp.constant(1)
 
 
 @wp.func
-def dilate_2(x: wp.uint32) -> wp.uint32:
-    """Inserts 1 zero bit after each bit."""
-    bits = wp.uint32(x)
-    bits = (bits | (bits << wp.uint32(8))) & SPREAD_0
-    bits = (bits | (bits << wp.uint32(4))) & MORTON_MASK_1
-    bits = (bits | (bits << wp.uint32(2))) & MORTON_MASK_2
-    bits = (bits | (bits << wp.uint32(1))) & MASK_3
-    return bits
+def gather_bits(v: wp.uint32) -> wp.uint32:
+    r = v & wp.uint32(153391689)
+    r = (r | (r >> wp.uint32(2))) & wp.uint32(51130563)
+    r = (r | (r >> wp.uint32(4))) & wp.uint32(50393103)
+    r = (r | (r >> wp.uint32(8))) & wp.uint32(50331903)
+    r = (r | (r >> wp.uint32(16))) & wp.uint32(1023)
+    return r
 
 
-@wp.func
-def interleave(x: wp.uint32, y: wp.uint32) -> wp.uint32:
-    return dilate_2(x) | (dilate_2(y) << wp.uint32(1))
-
-
-@wp.kernel(enable_backward=False)
-def assign_codes(x: wp.array[wp.vec2], lower: wp.vec2, upper: wp.vec2, morton_out: wp.array[wp.uint32]):
-    """Morton code of every point."""
-    i = wp.tid()
-    unit = wp.cw_div(x[i] - lower, upper - lower)
-    ix = wp.uint32(unit.x * 65535.0)
-    qy = wp.uint32(unit.y * 65535.0)
-    morton_out[i] = interleave(ix, qy)
+@wp.kernel
+def cell_from_key(
+    morton: wp.array[wp.uint32],
+    flags: wp.array[int],
+    cell_size: float,
+    lower: wp.vec3,
+    cell_centers: wp.array[wp.vec3],
+):
+    idx = wp.tid()
+    if (flags[idx] & VOXEL_ACTIVE) == 0:
+        return
+    v = morton[idx]
+    i = int(gather_bits(v))
+    j = int(gather_bits(v >> wp.uint32(1)))
+    l = int(gather_bits(v >> wp.uint32(2)))
+    cell_centers[idx] = lower + wp.vec3(float(i) + 0.5, float(j) + 0.5, float(l) + 0.5) * cell_size

@@ -28,7 +28,7 @@ def fused_nearest_prototype(
     best = wp.float64(1000000.0)
     label = wp.int32(0)
     for j in range(anchors.shape[0]):
-        dist = wp.norm_l1(anchors[j] - x)
+        dist = wp.norm_l2(anchors[j] - x)
         if dist < best:
             best = dist
             label = j

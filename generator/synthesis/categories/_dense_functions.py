@@ -19,10 +19,13 @@ def matrix_function(p: ProgramBuilder) -> None:
     n = p.pick(2, 3, 3, 4)
     kind = p.pick("expm", "sqrtm", "polar", "newton_schulz", "rank_one", "neumann")
     names = {
-        "expm": "matrix_exponential|expm_batch|exponentiate", "sqrtm": "denman_beavers_sqrt|matrix_sqrt|sqrtm_batch",
-        "polar": "polar_newton|polar_rotation|orthogonal_factor", "newton_schulz": "newton_schulz_inverse|iterate_inverse|refine_inverse",
-        "rank_one": "sherman_morrison|rank_one_update|update_inverse", "neumann": "neumann_inverse|neumann_series|series_inverse",
-    }  # fmt: skip
+        "expm": "matrix_exponential|expm_batch|exponentiate",
+        "sqrtm": "denman_beavers_sqrt|matrix_sqrt|sqrtm_batch",
+        "polar": "polar_newton|polar_rotation|orthogonal_factor",
+        "newton_schulz": "newton_schulz_inverse|iterate_inverse|refine_inverse",
+        "rank_one": "sherman_morrison|rank_one_update|update_inverse",
+        "neumann": "neumann_inverse|neumann_series|series_inverse",
+    }
     k = p.kernel_builder(
         names[kind],
         p.pick(

@@ -6,6 +6,7 @@ from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import wp
 from generator.synthesis.categories import _dense as D
+from generator.synthesis.categories import _dense_algorithms as A
 from generator.synthesis.entities import Entities
 from generator.synthesis.logic import all_of, negate
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
@@ -97,7 +98,7 @@ def _apply_inverse(
             [inv, r],
             [z],
             size,
-            lambda b, a, x, y, n: D.matvec(p, b, a, x, y, n, n),
+            lambda b, a, x, y, n: A.matvec(p, b, a, x, y, n, n),
         )
     z.commit()
 
@@ -170,7 +171,8 @@ def triangular(p: ProgramBuilder) -> None:
     lower = p.chance(0.5)
     many = p.pick(0, 0, 2, 3, 4)
     k = p.kernel_builder(
-        f"{'forward' if lower else 'back'}_substitution|trsv_{'lower' if lower else 'upper'}|triangular_solve|solve_triangular",
+        f"{'forward' if lower else 'back'}_substitution|trsv_{'lower' if lower else 'upper'}"
+        "|triangular_solve|solve_triangular",
         p.pick("Triangular solve per block.", "Substitution with a factor computed beforehand."),
     )
     e = D.systems(p, k)
@@ -200,9 +202,15 @@ def triangular(p: ProgramBuilder) -> None:
     unit = p.chance(0.25)
     transposed = p.chance(0.4)
     D.perform(
-        p, k, f"solve_{'lower' if lower else 'upper'}|substitute|tri_solve", ["t|m", "b|rhs", "x|y"], [t, source], [x], size,
-        lambda b, *m: D.forward(p, b, *m, unit) if lower else D.backward(p, b, *m, transposed),
-    )  # fmt: skip
+        p,
+        k,
+        f"solve_{'lower' if lower else 'upper'}|substitute|tri_solve",
+        ["t|m", "b|rhs", "x|y"],
+        [t, source],
+        [x],
+        size,
+        lambda b, *m: A.forward(p, b, *m, unit) if lower else A.backward(p, b, *m, transposed),
+    )
     x.commit()
     if p.chance(0.3):
         bad = k.out("bad_pivots|num_bad|failures", T.I32, (1,))
@@ -229,6 +237,6 @@ def _substitution(
     p: ProgramBuilder, k: Any, lower: bool, t: Any, source: Any, target: Any, size: Operand
 ) -> None:
     if lower:
-        D.forward(p, k, t, source, target, size)
+        A.forward(p, k, t, source, target, size)
     else:
-        D.backward(p, k, t, source, target, size)
+        A.backward(p, k, t, source, target, size)

@@ -16,9 +16,11 @@ def products(p: ProgramBuilder) -> None:
     """Batched matrix-matrix and matrix-vector products, thread per output element."""
     kind = p.weighted({"gemm": 3, "gemv": 3, "typed": 2, "chain": 2})
     names = {
-        "gemm": "batched_gemm|matmul_batched|bmm|multiply_blocks", "gemv": "batched_gemv|matvec_batched|apply_blocks|block_matvec",
-        "typed": "transform_vectors|apply_matrices|multiply_by_blocks", "chain": "chain_product|multiply_chain|compose_transforms",
-    }  # fmt: skip
+        "gemm": "batched_gemm|matmul_batched|bmm|multiply_blocks",
+        "gemv": "batched_gemv|matvec_batched|apply_blocks|block_matvec",
+        "typed": "transform_vectors|apply_matrices|multiply_by_blocks",
+        "chain": "chain_product|multiply_chain|compose_transforms",
+    }
     k = p.kernel_builder(
         names[kind],
         p.pick(

@@ -83,16 +83,20 @@ def flow_direction(p: ProgramBuilder) -> None:
     border_exit(p, g, (out, -1) if what == "d8" else (out, construct(p.vec(4), 0.0)))
     mask_exit(p, g, *([(out, -1)] if what == "d8" else []), chance=0.3, hint="nodata|sea|outside")
     z = dem.read("z0|zc|here")
-    cell = k.param("cell_size|dx|resolution", 1.0, 30.0) if p.chance(0.5) else None
     if what == "d8":
-        _steepest(p, g, dem, z, out, cell)
+        _steepest(p, g, dem, z, out)
     else:
-        _shares(p, g, dem, z, out, cell)
+        _shares(
+            p,
+            g,
+            dem,
+            z,
+            out,
+            k.param("cell_size|dx|resolution", 1.0, 30.0) if p.chance(0.5) else None,
+        )
 
 
-def _steepest(
-    p: ProgramBuilder, g: Grid, dem: GridField, z: Expr, out: GridField, cell: Expr | None
-) -> None:
+def _steepest(p: ProgramBuilder, g: Grid, dem: GridField, z: Expr, out: GridField) -> None:
     k = g.k
     best, where = k.var("best|steepest|max_drop", 0.0, p.real), k.var("dir_id|code|choice", -1)
     if p.chance(0.5):
@@ -118,7 +122,9 @@ def _steepest(
                 k.set(where, code)
     out.store(where)
     if p.chance(0.5):
-        g.out("slope_out|gradient|steepness", p.real).store(best if cell is None else best / cell)
+        g.out("slope_out|gradient|steepness", p.real).store(
+            best / k.param("cell_size|dx|resolution", 1.0, 30.0) if p.chance(0.5) else best
+        )
     if p.chance(0.35):
         pits = k.out("num_pits|pit_count|sinks", T.I32, (1,))
         with k.when(where < 0):
@@ -293,10 +299,9 @@ def stream_power(p: ProgramBuilder) -> None:
     area = g.field("drainage_area|area|upslope", p.real, R.uniform(1.0, 1000.0))
     z = z_in.read("z|z0|here")
     dt = k.param("dt|time_step|years", 1.0, 100.0)
-    low = z
+    low = k.var("low|base|z_min", z)
     for o in _EIGHT if p.chance(0.4) else [(0, 1), (1, 0), (0, -1), (-1, 0)]:
-        low = wp.min(low, z_in[o])
-    low = k.let("low|base|z_min", low)
+        k.set(low, wp.min(low, z_in[o]))
     cell = k.param("dx|cell_size|spacing", 10.0, 100.0)
     slope = k.let("slope|s|grade", (z - low) / cell)
     erod = (

@@ -172,9 +172,10 @@ def _droplet_step(
     k.aug(y, "+", dy)
     with k.when(any_of(x < 1.0, y < 1.0, x >= limit, y >= limit)):
         k.brk()
-    h1, ax, ay = k.unpack(["h1|height1", "ax|next_gx", "ay|next_gy"], terrain(dem, *lead, x, y))
-    drop = k.let("drop|dh|fall", h1 - h0)
     bend = p.chance(0.3)
+    rest = ["ax|next_gx", "ay|next_gy"] if bend else ["_gx|_sx", "_gy|_sy"]
+    h1, ax, ay = k.unpack(["h1|height1", *rest], terrain(dem, *lead, x, y))
+    drop = k.let("drop|dh|fall", h1 - h0)
     steep = wp.max(-drop, k.param("min_slope|slope_floor", 0.005, 0.05))
     if bend:
         steep = wp.max(steep, 0.1 * wp.sqrt(ax * ax + ay * ay))
@@ -226,7 +227,7 @@ def line_of_sight(p: ProgramBuilder) -> None:
     here = dem.read("z0|h_here|base")
     eye = (
         k.param("eye_height|observer_height|offset", 0.1, 2.0)
-        if not shadow or form != "horizon"
+        if form != "horizon"
         else lift(0.0, p.real)
     )
     steps = k.count("max_steps|num_steps|samples", p.pick(8, 12, 16, 24))
@@ -244,7 +245,11 @@ def line_of_sight(p: ProgramBuilder) -> None:
         )
         span = k.let("span|dist|range_", wp.max(wp.sqrt(vi * vi + vj * vj), 1.0))
         sx, sy = k.let("sx|dir_x", vj / span), k.let("sy|dir_y", vi / span)
-        rise = k.let("rise|grade|tilt", (dem.at(oi, oj) + eye - here) / span)
+        rise = (
+            k.let("rise|grade|tilt", (dem.at(oi, oj) + eye - here) / span)
+            if form == "flag"
+            else None
+        )
     if form == "flag":
         state: Name = k.var("clear|lit_now|open_path", 1)
     elif form == "real":
@@ -265,7 +270,7 @@ def line_of_sight(p: ProgramBuilder) -> None:
         z = k.let("z|h_s|ground", dem.at(i, j))
         if form == "horizon":
             k.set(state, wp.max(state, (z - here) / t))
-        else:
+        elif rise is not None:
             ray = k.let("ray|line_z|level", here + rise * t)
             with k.when(z > ray + (eye if shadow else lift(0.01, p.real))):
                 if form == "flag":

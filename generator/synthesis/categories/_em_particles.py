@@ -338,8 +338,9 @@ def _move(
     span: float,
 ) -> None:
     moved = k.let("x_new|x1", x + v * dt)
-    size = k.param("length|box_size|domain_length", span, span)
     form = p.pick("wrap", "reflect", "absorb", "free")
+    if form != "free":
+        size = k.param("length|box_size|domain_length", span, span)
     if form == "wrap":
         moved = construct(
             p.vec(axes), *[moved[a] - wp.floor(moved[a] / size) * size for a in range(axes)]

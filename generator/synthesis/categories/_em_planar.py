@@ -99,7 +99,7 @@ def _out_of_plane(
         pec = g.field("pec|metal", T.I32, R.mask(0.1)).own
         k.set(new, choose(pec == 1, lift(0.0, p.real), new))
     lone.store(new)
-    if p.chance(0.3):
+    if g.batch_index is None and p.chance(0.3):
         recorders = p.pick(2, 4)
         where = k.array(
             "probe_cells|probes", T.I32, (recorders,), R.integers(0, g.shape[0] * g.shape[1])
@@ -196,29 +196,43 @@ def total_field_line(p: ProgramBuilder) -> None:
     n = p.pick(32, 40, 48)
     lo, hi = p.pick(4, 5, 6), n - p.pick(5, 6, 8)
     j = threads(k, ["j|t|row|tid"], (n,))[0]
-    hy = k.array("Hy|hy", p.real, (n, n), R.uniform(-1.0, 1.0), "inout")
-    ez = k.array("Ez|ez", p.real, (n, n), R.uniform(-1.0, 1.0), "inout")
-    e_inc, h_inc = (
-        k.array("e_inc|ez_line|incident_e", p.real, (n,), R.uniform(-1.0, 1.0)),
-        k.array("h_inc|hy_line|incident_h", p.real, (n,), R.uniform(-1.0, 1.0)),
-    )
-    first, last = k.count("i_first|x0|tf_lo", lo), k.count("i_last|x1|tf_hi", hi)
+    parts = p.sample(["left_h", "right_h", "left_e", "right_e"], 1, 4)
+    made: dict[str, Expr] = {}
+
+    def array(name: str, hint: str) -> Expr:
+        if name not in made:
+            plane = name in ("ez", "hy")
+            shape = (n, n) if plane else (n,)
+            made[name] = k.array(
+                hint, p.real, shape, R.uniform(-1.0, 1.0), "inout" if plane else "in"
+            )
+        return made[name]
+
     low, high = k.count("j_first|y0|row_lo", lo), k.count("j_last|y1|row_hi", hi)
     with k.when(any_of(j < low, j > high)):
         k.ret()
     s = k.param("courant|cb|s_c", 0.2, 0.7)
-    for what in p.sample(["left_h", "right_h", "left_e", "right_e"], 1, 4):
-        column, sign = (first, 1) if what.startswith("left") else (last, -1)
-        if what.endswith("_h"):
-            at = (column - 1, j) if sign > 0 else (column, j)
-            change = s * e_inc[column]
-            k.set(hy[at], hy[at] - change if sign > 0 else hy[at] + change)
+    columns: dict[str, Expr] = {}
+    for what in parts:
+        side, kind = what.split("_")
+        if side not in columns:
+            columns[side] = (
+                k.count("i_first|x0|tf_lo", lo)
+                if side == "left"
+                else k.count("i_last|x1|tf_hi", hi)
+            )
+        column, left = columns[side], side == "left"
+        if kind == "h":
+            hy = array("hy", "Hy|hy")
+            at = (column - 1, j) if left else (column, j)
+            change = s * array("e_inc", "e_inc|ez_line|incident_e")[column]
+            k.set(hy[at], hy[at] - change if left else hy[at] + change)
         else:
-            change = s * (h_inc[column - 1] if sign > 0 else h_inc[column])
-            k.set(ez[column, j], ez[column, j] - change if sign > 0 else ez[column, j] + change)
-    if p.chance(0.35):
-        angle = k.param("polarization|tilt|phase_shift", 0.1, 1.0)
-        k.set(ez[first, j], ez[first, j] * wp.cos(angle))
+            ez, line = array("ez", "Ez|ez"), array("h_inc", "h_inc|hy_line|incident_h")
+            change = s * (line[column - 1] if left else line[column])
+            k.set(ez[column, j], ez[column, j] - change if left else ez[column, j] + change)
     if p.chance(0.3):
-        sheet = k.out("incident_power|line_power", p.real, (1,))
-        k.do(wp.atomic_add(sheet, 0, e_inc[first] * h_inc[first]))
+        sheet = k.out("incident_power|line_power|injected", p.real, (1,))
+        line = made.get("e_inc") if "e_inc" in made else made["h_inc"]
+        assert line is not None
+        k.do(wp.atomic_add(sheet, 0, line[j] * line[j]))

@@ -20,7 +20,7 @@ class Graph:
     def __init__(self, e: Entities, layout: str | None = None) -> None:
         p = e.k.p
         known = p.shared.get("graph")
-        if p.fusing and known is not None and layout in (None, known.layout):
+        if p.fusing and known is not None:
             self.__dict__ = known.__dict__
             return
         p.shared["graph"] = self
@@ -30,6 +30,7 @@ class Graph:
         self.degree = p.pick(5, 6, 8)
         self.total = e.n * self.degree
         self._weights: Table | None = None
+        self._degrees: Table | None = None
         self._filter = p.weighted(
             {"none": 5, "alive": 1.3, "edge": 0.9, "region": 0.9, "bits": 0.9, "function": 1.4}
         )
@@ -50,7 +51,7 @@ class Graph:
             self.columns = self._table(
                 "neighbors|adj|nbr_table", T.I32, (e.n, self.degree), sorted_ids
             )
-            self.degrees = self._table(
+            self._degrees = self._table(
                 "degrees|degree|num_neighbors", T.I32, (e.n,), R.integers(0, self.degree + 1)
             )
 
@@ -72,8 +73,10 @@ class Graph:
         """Number of neighbours, where the layout knows it without a loop."""
         if self.layout == "csr":
             return self.offsets[v + 1] - self.offsets[v]
-        assert self.layout == "degree"
-        return self.degrees[v]
+        if self._degrees is None:
+            fill = R.integers(0, self.degree + 1)
+            self._degrees = self._table("degrees|degree|num_neighbors", T.I32, (self.e.n,), fill)
+        return self._degrees[v]
 
     @contextmanager
     def around(self, v: Expr, hint: str = "u|nbr|w") -> Iterator[tuple[Name, Expr]]:
@@ -97,7 +100,7 @@ class Graph:
                 self._apply_filter(v, other, slot)
                 yield other, slot
         else:
-            with k.loop("slot|s|m", self.degrees[v]) as slot:
+            with k.loop("slot|s|m", self.degree_of(v)) as slot:
                 other = k.let(hint, self.columns[v, slot])
                 self._apply_filter(v, other, slot)
                 yield other, slot
@@ -119,8 +122,10 @@ class Graph:
             return self._mask[slot] == 0
         if not hasattr(self, "_tags"):
             hints = {
-                "region": "partition|region|layer", "bits": "vertex_flags|tags|labels_bits", "function": "terrain|vertex_kind|node_type",
-            }  # fmt: skip
+                "region": "partition|region|layer",
+                "bits": "vertex_flags|tags|labels_bits",
+                "function": "terrain|vertex_kind|node_type",
+            }
             fill = R.integers(0, 2) if self._filter == "region" else R.integers(0, 8)
             alive = self._filter in ("alive", "edge")
             self._tags = self._table(

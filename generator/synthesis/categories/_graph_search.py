@@ -112,10 +112,9 @@ def _stack_search(p: ProgramBuilder) -> None:
         if position is not None:
             position.store(order, e.index, v)
         k.aug(order, "+", 1)
-        with g.around(v) as (u, _):
-            with k.when(all_of(state[e.index, u] == 0, top < depth_limit)):
-                stack.store(u, e.index, top)
-                k.aug(top, "+", 1)
+        with g.around(v) as (u, _), k.when(all_of(state[e.index, u] == 0, top < depth_limit)):
+            stack.store(u, e.index, top)
+            k.aug(top, "+", 1)
     e.out("visited_count|num_visited|reach_size", T.I32).store(order)
     if p.chance(0.6):
         e.out("revisits|back_edge_count", T.I32).store(repeats)
@@ -156,10 +155,12 @@ def _dijkstra(p: ProgramBuilder) -> None:
     settled = k.var("n_settled|count_done|rounds", 0)
     with k.loop("it|round_id|step", n):
         best, pick = k.var("best|least|d_min", far), k.var("v|pick|nearest", -1)
-        with k.loop("j|c|other", n) as j:
-            with k.when(all_of(done[e.index, j] == 0, dist[e.index, j] < best)):
-                k.set(best, dist[e.index, j])
-                k.set(pick, j)
+        with (
+            k.loop("j|c|other", n) as j,
+            k.when(all_of(done[e.index, j] == 0, dist[e.index, j] < best)),
+        ):
+            k.set(best, dist[e.index, j])
+            k.set(pick, j)
         stop = pick < 0
         with k.when(stop if budget is None else any_of(stop, best > budget)):
             k.brk()

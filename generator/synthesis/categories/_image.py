@@ -92,19 +92,19 @@ def window(
     offsets from the thread's pixel. Without `center`, the pixel itself is skipped.
     """
     row, col = g.index
-    rule = p.weighted({"clamp": 5, "skip": 3, "wrap": 1, "mirror": 1.5})
+    rule = p.weighted({"clamp": 3.5, "min_max": 1.5, "skip": 3, "wrap": 1, "mirror": 1.5})
     low: Operand = -radius
     dy_hint, dx_hint = p.pick(("dy", "dx"), ("di", "dj"), ("oy", "ox"), ("v", "u"))
     with k.loop(dy_hint, low, radius + 1) as dy:
         early = p.chance(0.5)
-        y = k.let("yy|r_n|ny|ys", _inside(p, row + dy, g.extent(0), rule)) if early else None
+        y = k.let("yy|r_n|ny|ys", _inside(row + dy, g.extent(0), rule)) if early else None
         with k.loop(dx_hint, low, radius + 1) as dx:
             if not center:
                 with k.when(_both_zero(p, dy, dx)):
                     k.cont()
             if y is None:
-                y = k.let("yy|r_n|ny|ys", _inside(p, row + dy, g.extent(0), rule))
-            x = k.let("xx|c_n|nx|xs", _inside(p, col + dx, g.extent(1), rule))
+                y = k.let("yy|r_n|ny|ys", _inside(row + dy, g.extent(0), rule))
+            x = k.let("xx|c_n|nx|xs", _inside(col + dx, g.extent(1), rule))
             if rule == "skip":
                 with k.when(any_of(y < 0, y >= g.extent(0), x < 0, x >= g.extent(1))):
                     k.cont()
@@ -115,13 +115,11 @@ def _both_zero(p: ProgramBuilder, dy: Expr, dx: Expr) -> Expr:
     return all_of(dy == 0, dx == 0) if p.chance(0.6) else dy * dy + dx * dx == 0
 
 
-def _inside(p: ProgramBuilder, index: Expr, extent: Expr, rule: str) -> Expr:
+def _inside(index: Expr, extent: Expr, rule: str) -> Expr:
     if rule == "clamp":
-        return (
-            wp.clamp(index, 0, extent - 1)
-            if p.chance(0.7)
-            else wp.min(wp.max(index, 0), extent - 1)
-        )
+        return wp.clamp(index, 0, extent - 1)
+    if rule == "min_max":
+        return wp.min(wp.max(index, 0), extent - 1)
     if rule == "wrap":
         return (index + extent) % extent
     if rule == "mirror":

@@ -20,7 +20,9 @@ class Sites:
 
     def __init__(self, p: ProgramBuilder, k: KernelBuilder, singular: str) -> None:
         self.p, self.k = p, k
-        self.grid: Grid | None = open_grid(p, k, 2, boundary="clamp") if p.chance(0.6) else None
+        self.grid: Grid | None = (
+            open_grid(p, k, 2, boundary="clamp", layouts=p.chance(0.4)) if p.chance(0.6) else None
+        )
         self.entities: Entities | None = None if self.grid is not None else Entities(k, singular)
 
     def field(self, hint: str, low: float, high: float, role: str = "in") -> AnyField:
@@ -112,12 +114,9 @@ def snow_pack(p: ProgramBuilder) -> None:
     if p.chance(0.35):
         _snow_albedo(p, s, fall, t, dt)
     if p.chance(0.3):
+        scale = k.param("cover_scale|swe_scale|full_cover", 10.0, 60.0)
         s.out("snow_cover|cover_fraction|sca").store(
-            p.pick(
-                w / (w + k.param("half_cover|swe_half", 5.0, 40.0)),
-                wp.min(w / k.param("full_cover|swe_full", 10.0, 60.0), 1.0),
-                wp.tanh(w / k.param("cover_scale|swe_scale", 10.0, 60.0)),
-            )
+            p.pick(w / (w + scale), wp.min(w / scale, 1.0), wp.tanh(w / scale))
         )
     s.total(leaving, "melt|runoff", 0.3)
 
@@ -198,14 +197,10 @@ def vegetation(p: ProgramBuilder) -> None:
     limit = limits[0]
     for f in limits[1:]:
         limit = limit * f if p.chance(0.6) else wp.min(limit, f)
-    growth_rate, top = (
-        s.setting("growth_rate|r_max|gmax", 0.02, 0.3),
-        k.param("capacity|max_biomass|k_cap", 4.0, 12.0),
-    )
-    growth = k.let(
-        "growth|npp|gain",
-        growth_rate * limit * b * (1.0 - b / top) if p.chance(0.6) else growth_rate * limit * b,
-    )
+    gain = s.setting("growth_rate|r_max|gmax", 0.02, 0.3) * limit * b
+    if p.chance(0.6):
+        gain = gain * (1.0 - b / k.param("capacity|max_biomass|k_cap", 4.0, 12.0))
+    growth = k.let("growth|npp|gain", gain)
     death = k.let(
         "death|litterfall|loss", s.setting("mortality|turnover|death_rate", 0.002, 0.05) * b
     )
@@ -238,10 +233,9 @@ def vegetation(p: ProgramBuilder) -> None:
         )
     if p.chance(0.4):
         s.out("lai|leaf_area|cover").store(
-            p.pick(
-                k.param("sla|leaf_per_mass", 0.5, 2.0) * new,
-                1.0 - wp.exp(-k.param("extinction|k_ext", 0.3, 0.7) * new),
-            )
+            k.param("sla|leaf_per_mass", 0.5, 2.0) * new
+            if p.chance(0.5)
+            else 1.0 - wp.exp(-k.param("extinction|k_ext", 0.3, 0.7) * new)
         )
     s.total(growth, "growth|npp", 0.3)
 

@@ -276,7 +276,8 @@ def pressure_solve(p: ProgramBuilder) -> None:
             if p.chance(0.4):
                 k.set(m.read(out), 0.0)
             k.ret()
-    here = k.let("p_c|center|p0", m.read(pressure))
+    damped, watched = p.chance(0.35), p.chance(0.3)
+    here = k.let("p_c|center|p0", m.read(pressure)) if damped or watched else None
     total, count = k.var("total|p_sum|acc", 0.0, p.real), k.var("count|n|diag", 0.0, p.real)
     steps = p.pick((-1, 1), (1, -1))
     mirrored = m.flags is None and p.chance(0.3)  # walls mirror the cell's own pressure
@@ -303,12 +304,12 @@ def pressure_solve(p: ProgramBuilder) -> None:
         rhs = rhs * (k.param("rho|density", 0.5, 2.0) / k.param("dt|time_step", 0.1, 1.0))
     with k.when(count > 0.0):
         new = k.let("p_new|relaxed|value", (total - h2 * rhs) / count)
-        if p.chance(0.35):
+        if damped and here is not None:
             omega = k.param("omega|relaxation|w", 0.5, 1.0)
             k.set(m.read(out), here + omega * (new - here))
         else:
             k.set(m.read(out), new)
-        if p.chance(0.3):
+        if watched and here is not None:
             change = k.out("residual|max_change|error", p.real, (1,))
             k.do(wp.atomic_max(change, 0, wp.abs(new - here)))
 

@@ -1,5 +1,7 @@
 """Gauss-Newton assembly and damped solves: intents of optimisation_steps."""
 
+from collections.abc import Callable
+
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
@@ -11,9 +13,33 @@ from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
 
 
-def robust_weight(p: ProgramBuilder, k: KernelBuilder, sq: Expr, scale: Expr) -> tuple[Expr, Expr]:
-    """Weight and cost of a squared residual under a robust loss."""
+class Robust:
+    """A loss on a squared residual: its weight for reweighted least squares, and its cost on demand.
+
+    Attributes:
+        weight: None for plain least squares.
+    """
+
+    def __init__(self, k: KernelBuilder, weight: Expr | None, cost: Callable[[], Expr]) -> None:
+        self.k, self.weight, self.cost = k, weight, cost
+
+    def scale(self, hint: str, factor: Expr) -> None:
+        """Multiplies the weight by a confidence."""
+        value = factor if self.weight is None else self.weight * factor
+        self.weight = self.k.let(hint, value)
+
+    def on(self, value: Expr) -> Expr:
+        """A contribution, weighted."""
+        return value if self.weight is None else value * self.weight
+
+
+def robust_weight(
+    p: ProgramBuilder, k: KernelBuilder, sq: Expr, hint: str, low: float, high: float
+) -> Robust:
+    """Plain least squares, or a robust loss whose width is a parameter."""
     form = p.pick("huber", "cauchy", "geman", "tukey", "welsch", "l1", "none")
+    if form == "none":
+        return Robust(k, None, lambda: 0.5 * sq)
 
     def weight(b: Block, s: Expr, c: Expr) -> Expr:
         q = b.let("q|ratio|u2", s / (c * c))
@@ -36,7 +62,7 @@ def robust_weight(p: ProgramBuilder, k: KernelBuilder, sq: Expr, scale: Expr) ->
                 return wp.exp(-q)
             case "l1":
                 return 1.0 / wp.sqrt(q + 1.0e-4)
-        return construct(p.real, 1.0) - 0.0 * q
+        raise ValueError(form)
 
     def cost(b: Block, s: Expr, c: Expr) -> Expr:
         q = b.let("q|ratio|u2", s / (c * c))
@@ -56,11 +82,10 @@ def robust_weight(p: ProgramBuilder, k: KernelBuilder, sq: Expr, scale: Expr) ->
                 return c * c * wp.sqrt(q + 1.0e-4)
         return 0.5 * s
 
-    if form == "none":
-        return construct(p.real, 1.0), 0.5 * sq
-    args = {"s|sq|r2": sq, "c|scale|delta": scale}
+    args = {"s|sq|r2": sq, "c|scale|delta": k.param(hint, low, high)}
     w = piece(p, k, f"{form}_weight|robust_weight|irls_weight", args, weight, "", 0.7)
-    return k.let("w|weight|rw", w), piece(p, k, f"{form}_cost|robust_cost|rho", args, cost, "", 0.5)
+    name = f"{form}_cost|robust_cost|rho"
+    return Robust(k, k.let("w|weight|rw", w), lambda: piece(p, k, name, args, cost, "", 0.5))
 
 
 def gauss_newton(p: ProgramBuilder) -> None:
@@ -113,19 +138,19 @@ def gauss_newton(p: ProgramBuilder) -> None:
         with k.when(sq > k.param("max_chi2|outlier|gate", 0.8, 2.5)):
             k.do(wp.atomic_add(k.out("num_outliers|rejected|gated", T.I32, (1,)), 0, 1))
             k.ret()
-    w, cost = robust_weight(p, k, sq, k.param("scale|delta|kernel_width", 0.3, 1.5))
+    loss = robust_weight(p, k, sq, "scale|delta|kernel_width", 0.3, 1.5)
     prior = (
         e.field("weights|confidence|w_in", p.real, R.uniform(0.2, 1.0)).own
         if p.chance(0.35)
         else None
     )
     if prior is not None:
-        w = k.let("w_total|ww|weight_i", w * prior)
+        loss.scale("w_total|ww|weight_i", prior)
     h_out, g_out = (
         k.out("H|hessians|JtJ", p.mat(cols), lead),
         k.out("g|gradients|Jtr", p.vec(cols), lead),
     )
-    for array, value in ((h_out, jtj * w), (g_out, jtr * w)):
+    for array, value in ((h_out, loss.on(jtj)), (g_out, loss.on(jtr))):
         if p.augmented_atomics:
             k.aug(array[at], "+", value)
         else:
@@ -135,11 +160,11 @@ def gauss_newton(p: ProgramBuilder) -> None:
             wp.atomic_add(
                 k.out("cost|total_cost|chi2_sum", p.real, (e.worlds or 1,)),
                 e.world if e.world is not None else 0,
-                cost,
+                loss.cost(),
             )
         )
-    if p.chance(0.3):
-        e.out("weights_out|robust_out|irls", p.real).store(w)
+    if loss.weight is not None and p.chance(0.3):
+        e.out("weights_out|robust_out|irls", p.real).store(loss.weight)
 
 
 def damped_solve(p: ProgramBuilder) -> None:

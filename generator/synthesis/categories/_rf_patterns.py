@@ -3,8 +3,8 @@
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import cast, construct, wp
-from generator.synthesis.categories import _rf_hash as hashed
-from generator.synthesis.categories import _rf_noise as noise
+from generator.synthesis.categories._rf_hash import lattice_hash, mixer, unit_float
+from generator.synthesis.categories._rf_noise import coordinates, noise_state
 from generator.synthesis.grid import Grid
 from generator.synthesis.logic import all_of, any_of, choose, negate
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
@@ -24,9 +24,9 @@ def tiles(p: ProgramBuilder) -> None:
         ),
     )
     g = Grid(k, "row|i|y col|j|x", boundary="clamp")
-    x = noise.coordinates(p, k, g)
+    x = coordinates(p, k, g)
     if p.chance(0.45):
-        state, amount = noise.noise_state(p, k), k.param("distortion|wobble|warp", 0.02, 0.3)
+        state, amount = noise_state(p, k), k.param("distortion|wobble|warp", 0.02, 0.3)
         shift = construct(
             T.VEC2,
             *[
@@ -168,8 +168,8 @@ def _shade(p: ProgramBuilder, k: KernelBuilder, cell: tuple[Expr, Expr]) -> Expr
             wp.rand_init(_seed(p, k), cell[1] * p.pick(57, 131, 1024) + cell[0]),
         )
         return base + spread * wp.randf(tile_rng, -1.0, 1.0)
-    hash_cell: UserFunction = hashed.lattice_hash(p, 2, hashed.mixer(p))
-    unit = hashed.unit_float(p)
+    hash_cell: UserFunction = lattice_hash(p, 2, mixer(p))
+    unit = unit_float(p)
     return base + spread * (2.0 * unit(hash_cell(cell[0], cell[1], _seed(p, k))) - 1.0)
 
 

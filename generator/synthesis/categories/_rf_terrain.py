@@ -5,7 +5,7 @@ from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import cast, construct, wp
-from generator.synthesis.categories import _rf_noise as noise
+from generator.synthesis.categories._rf_noise import coordinates, noise_state, octave_sum
 from generator.synthesis.categories._tables import Table, entity_rng
 from generator.synthesis.entities import Entities
 from generator.synthesis.grid import Grid
@@ -24,9 +24,9 @@ def terrain(p: ProgramBuilder) -> None:
         ),
     )
     g = Grid(k, "row|i|y col|j|x", boundary="clamp")
-    x = noise.coordinates(p, k, g)
-    state = noise.noise_state(p, k)
-    fbm = noise.octave_sum(p, T.VEC2)
+    x = coordinates(p, k, g)
+    state = noise_state(p, k)
+    fbm = octave_sum(p, T.VEC2)
     octaves = k.count("octaves|num_octaves", p.pick(4, 5, 6))
     continent = k.let("continent|base|low", fbm(state, x * p.pick(0.25, 0.3, 0.5), 2, 2.0, 0.5))
     height = k.var("height|h|elevation", continent)

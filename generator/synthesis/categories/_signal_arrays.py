@@ -91,13 +91,12 @@ def peaks(p: ProgramBuilder) -> None:
     assert n is not None
     with k.when(any_of(n == 0, n == last) if p.chance(0.6) else any_of(n < 1, n >= last)):
         k.ret()
-    a, b, c = (
-        k.let("left|a|ym1", s.at(x, n - 1)),
-        k.let("mid|b|y0", s.at(x)),
-        k.let("right|c|yp1", s.at(x, n + 1)),
-    )
-    limit = s.setting("threshold|min_height|level", 0.3, 0.7)
     form = p.pick("early", "nested", "window")
+    b = k.let("mid|b|y0", s.at(x))
+    a, c = s.at(x, n - 1), s.at(x, n + 1)
+    if form != "window":
+        a, c = k.let("left|a|ym1", a), k.let("right|c|yp1", c)
+    limit = s.setting("threshold|min_height|level", 0.3, 0.7)
     if form == "window":
         reach = k.count("min_distance|radius|half_window", p.pick(2, 3, 4))
         top = k.var("is_peak|best|ok", True)

@@ -442,7 +442,9 @@ def phase_lock(p: ProgramBuilder) -> None:
     with k.loop("n|t|i", s.samples()) as n:
         v = k.let("v|zn|iq_n", s.at(z, n))
         c, d = k.let("c|cs", wp.cos(phase)), k.let("d|sn", wp.sin(phase))
-        re, im = k.let("re|i_n", v[0] * c + v[1] * d), k.let("im|q_n", v[1] * c - v[0] * d)
+        shown = p.pick("freq", "re", "error")
+        re = k.let("re|i_n", v[0] * c + v[1] * d) if detector != "cross" or shown == "re" else v[0]
+        im = k.let("im|q_n", v[1] * c - v[0] * d)
         error = k.let("err|pd|e", _phase_error(p, k, re, im, detector))
         k.aug(freq, "+", ki * error)
         if p.chance(0.4):
@@ -463,7 +465,7 @@ def phase_lock(p: ProgramBuilder) -> None:
         if locked is not None:
             with k.when(wp.abs(error) < k.param("lock_threshold|lock_tol", 0.05, 0.3)):
                 k.aug(locked, "+", 1)
-        k.set(s.at(y, n), p.pick(freq, re, error))
+        k.set(s.at(y, n), {"freq": freq, "re": re, "error": error}[shown])
     if locked is not None:
         k.set(s.per_channel("lock_samples|lock_score|lock_out", T.I32, R.zeros(), "out"), locked)
 
@@ -497,16 +499,12 @@ def _demodulate(p: ProgramBuilder, s: Signals, z: Expr, y: Expr) -> None:
     coefficient = k.param("deemphasis|lp_coef|alpha", 0.05, 0.5) if state is not None else None
     with k.loop("n|t|i", 1, s.samples()) as n:
         v = k.let("v|zn", s.at(z, n))
-        cross, dot = (
-            k.let("cr|cross", v[1] * last[0] - v[0] * last[1]),
-            k.let("dt|dot_n", v[0] * last[0] + v[1] * last[1]),
-        )
-        value = k.let(
-            "dphi|inst|w",
-            wp.atan2(cross, dot) * scale
-            if p.chance(0.6)
-            else scale * cross / (wp.dot(v, v) + lift(1.0e-3, p.real)),
-        )
+        cross = k.let("cr|cross", v[1] * last[0] - v[0] * last[1])
+        if p.chance(0.6):
+            value = wp.atan2(cross, v[0] * last[0] + v[1] * last[1]) * scale
+        else:
+            value = scale * cross / (wp.dot(v, v) + lift(1.0e-3, p.real))
+        value = k.let("dphi|inst|w", value)
         if state is not None and coefficient is not None:
             k.aug(state, "+", coefficient * (value - state))
             k.set(s.at(y, n), state)

@@ -244,12 +244,14 @@ class Signals:
     def guarded(self, array: Expr, m: Expr, total: Expr, weight: Expr) -> None:
         """Adds ``weight * array[m]`` to `total` where `m` is a sample, in one of the usual forms."""
         k, p = self.k, self.p
-        n = self.samples()
-        match p.pick(
+        form = p.pick(
             "if", "clamp", "wrap", "continue", "reflect", *[] if self.flat else ["function"] * 3
-        ):
-            case "function":
-                k.aug(total, "+", weight * self._fetch(array, m))
+        )
+        if form == "function":
+            k.aug(total, "+", weight * self._fetch(array, m))
+            return
+        n = self.samples()
+        match form:
             case "if":
                 with k.when(all_of(m >= 0, m < n)):
                     k.aug(total, "+", weight * self.at(array, m))

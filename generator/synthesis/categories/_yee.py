@@ -13,6 +13,20 @@ from generator.synthesis.tree import Expr, Name
 Index = tuple[Expr, ...]
 
 
+class Components:
+    """The three components of a field; `field[a]` is the array that holds component `a`."""
+
+    def __init__(self, grid: "Yee", letter: str, role: str) -> None:
+        self._grid, self._letter, self._role = grid, letter, role
+        self._arrays: dict[int, Name] = {}
+
+    def __getitem__(self, a: int) -> Name:
+        slot = 0 if self._grid.vectors else a
+        if slot not in self._arrays:
+            self._arrays[slot] = self._grid.component(self._letter, a, self._role)
+        return self._arrays[slot]
+
+
 class Yee:
     """A Yee grid of three axes: components as arrays of their own or as one array of vectors."""
 
@@ -26,7 +40,7 @@ class Yee:
         self.vectors = p.chance(0.35)
         self._given = p.chance(0.5)
         self._left: set[int] = set()
-        self._fields: dict[tuple[str, str], list[Expr]] = {}
+        self._fields: dict[tuple[str, str], Components] = {}
         self._extents: dict[int, Expr] = {}
         self._known: Expr | None = None
         hints = p.pick(["i", "j", "k"], ["i", "j", "k"], ["ix", "iy", "iz"], ["x", "y", "z"])
@@ -55,34 +69,31 @@ class Yee:
         second = k.let(hints[1], (t // ez) % ey)
         return (k.let(hints[0], t // (ey * ez)), second, third)
 
-    def field(self, letter: str, role: str = "in") -> list[Expr]:
-        """The three components of a field: arrays, or the one array of vectors three times."""
-        fill = R.uniform(-1.0, 1.0)
-        if (letter, role) in self._fields:
-            return self._fields[letter, role]
-        self._fields[letter, role] = made = self._make_field(letter, role, fill)
-        return made
+    def field(self, letter: str, role: str = "in") -> "Components":
+        """The components of a field, made as they are asked for."""
+        if (letter, role) not in self._fields:
+            self._fields[letter, role] = Components(self, letter, role)
+        return self._fields[letter, role]
 
-    def _make_field(self, letter: str, role: str, fill: R.Fill) -> list[Expr]:
-        k, p = self.k, self.p
+    def component(self, letter: str, a: int, role: str) -> Name:
+        """The array of one component, or of all where the layout has vectors."""
+        k, p, fill = self.k, self.p, R.uniform(-1.0, 1.0)
         if self.vectors:
             array = k.array(
                 f"{letter}|{letter}_field|{letter.lower()}_vec", p.vec(3), self.shape, fill, role
             )
-            self._known = array
-            return [array] * 3
-        arrays = [
-            k.array(f"{letter}{c}|{letter.lower()}_{c}", p.real, self.shape, fill, role)
-            for c in "xyz"
-        ]
-        self._known = arrays[0]
-        return list(arrays)
+        else:
+            array = k.array(
+                f"{letter}{'xyz'[a]}|{letter.lower()}_{'xyz'[a]}", p.real, self.shape, fill, role
+            )
+        self._known = array
+        return array
 
     def cells(self, hint: str, fill: R.Fill, dtype: T.Type | None = None, role: str = "in") -> Name:
         """An array over cells."""
         return self.k.array(hint, dtype or self.p.real, self.shape, fill, role)
 
-    def get(self, field: list[Expr], a: int, axis: int | None = None, step: int = 0) -> Expr:
+    def get(self, field: Components, a: int, axis: int | None = None, step: int = 0) -> Expr:
         """Component `a`, `step` cells away along `axis`."""
         where = list(self.at)
         if axis is not None and step:
@@ -126,7 +137,7 @@ class Yee:
         v = k.quantity("inv_spacing|rd|inv_cell", p.vec(3), [p.nice(0.5, 2.0) for _ in range(3)])
         return [v[a] for a in range(3)]
 
-    def curl(self, field: list[Expr], a: int, inv: list[Expr], step: int) -> Expr:
+    def curl(self, field: Components, a: int, inv: list[Expr], step: int) -> Expr:
         """Component `a` of the curl, by one-sided differences in the direction of `step`."""
         b, c = (a + 1) % 3, (a + 2) % 3
 
@@ -143,7 +154,6 @@ class Yee:
 def gaussian_pulse(p: ProgramBuilder, k: KernelBuilder) -> Expr:
     """A source waveform at the present time."""
     t = k.param("t|time|sim_time", 0.5, 6.0)
-    t0, width = k.param("t0|delay|t_center", 1.0, 4.0), k.param("tau|pulse_width|spread", 0.5, 2.0)
     form = p.pick("gaussian", "derivative", "modulated", "ramped")
 
     def body(b: object, time: Expr, center: Expr, tau: Expr) -> Expr:
@@ -152,9 +162,11 @@ def gaussian_pulse(p: ProgramBuilder, k: KernelBuilder) -> Expr:
             return -2.0 * a * wp.exp(-a * a)
         return wp.exp(-a * a)
 
+    width = k.param("tau|pulse_width|spread", 0.5, 2.0)
     if form == "ramped":
         freq = k.param("freq|f0|frequency", 0.1, 2.0)
         return (1.0 - wp.exp(-t / width)) * wp.sin(6.283185307 * freq * t)
+    t0 = k.param("t0|delay|t_center", 1.0, 4.0)
     pulse = piece(
         p,
         k,

@@ -6,11 +6,13 @@ from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories import _dense as D
+from generator.synthesis.categories import _dense_algorithms as A
+from generator.synthesis.categories._dense_eigen import eigen, spectral
 from generator.synthesis.categories._dense_functions import matrix_function
 from generator.synthesis.categories._dense_gram import gram, triple
 from generator.synthesis.categories._dense_inverses import invert, orthogonalise, triangular
 from generator.synthesis.categories._dense_products import products
-from generator.synthesis.categories._dense_spectral import eigen, power, rotations, spectral
+from generator.synthesis.categories._dense_spectral import power, rotations
 from generator.synthesis.entities import Entities
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
@@ -70,7 +72,7 @@ def factorise(p: ProgramBuilder) -> None:
             [a],
             [low, d],
             size,
-            lambda b, *m: D.ldl(p, b, *m),
+            lambda b, *m: A.ldl(p, b, *m),
         )
     elif kind == "inplace" and p.chance(0.6):
         D.perform(
@@ -81,7 +83,7 @@ def factorise(p: ProgramBuilder) -> None:
             [a],
             [a],
             size,
-            lambda b, m, _, n: D.right_looking(p, b, m, n),
+            lambda b, m, _, n: A.right_looking(p, b, m, n),
         )
     else:
         D.perform(
@@ -92,7 +94,7 @@ def factorise(p: ProgramBuilder) -> None:
             [a],
             [low],
             size,
-            lambda b, *m: D.cholesky(p, b, *m),
+            lambda b, *m: A.cholesky(p, b, *m),
         )
     if solve:
         _substitute(p, k, e, form, a if kind != "inplace" else None, low, d, n, size)
@@ -126,16 +128,16 @@ def _substitute(
     x = D.result(p, e, form, "solutions|x|out|updates", "y|sol|x_i", (n,))
     D.perform(
         p, k, "forward_solve|forward_substitution|solve_lower", ["l|low", "b|rhs", "y|z"], [low, rhs], [x], size,
-        lambda b, *m: D.forward(p, b, *m, unit=d is not None),
+        lambda b, *m: A.forward(p, b, *m, unit=d is not None),
     )  # fmt: skip
     if d is not None:
         with k.loop("i|c", size) as i:
             k.set(x.m[i], x.m[i] / d.m[i])
-    D.backward(p, k, low.m, x.m, x.m, size, transposed=True)
+    A.backward(p, k, low.m, x.m, x.m, size, transposed=True)
     if a is not None and p.chance(0.3):
         _residual(p, k, e, form, a, rhs, x, size)
     if p.chance(0.3):
-        norm = D.norm_of(p, k, x.m, size, "step_norm|norm|x_norm")
+        norm = A.norm_of(p, k, x.m, size, "step_norm|norm|x_norm")
         if p.chance(0.5):
             limit = k.param("max_step|trust_radius|step_limit", 0.1, 1.0)
             with k.when(norm > limit), k.loop("i|c", size) as i:
@@ -215,13 +217,13 @@ def eliminate(p: ProgramBuilder) -> None:
     sign = k.var("sign|det|parity", 1.0, p.real) if p.chance(0.35) else None
     with k.loop("k|step|col", size) as c:
         if pivoted:
-            best = D.pivot_row(p, k, a.m, c, size)
+            best = A.pivot_row(p, k, a.m, c, size)
             if flags is not None:
                 with k.when(wp.abs(a.m[best, c]) < 1.0e-5):
                     flags.store(p.pick(1, -1))
                     k.ret()
             with k.when(best != c):
-                D.swap_rows(p, k, a.m, c, best, size)
+                A.swap_rows(p, k, a.m, c, best, size)
                 held = k.let("hold|bk|rhs_k", x.m[c])
                 k.set(x.m[c], x.m[best])
                 k.set(x.m[best], held)
@@ -257,7 +259,7 @@ def eliminate(p: ProgramBuilder) -> None:
 
 
 def _clamped_back(p: ProgramBuilder, k: Any, a: Any, x: Any, size: Operand, guarded: bool) -> None:
-    with D.descending(p, k, "i|row", size) as i:
+    with A.descending(p, k, "i|row", size) as i:
         s = k.var("s|acc|value", x[i])
         with k.loop("j|col", i + 1, size) as j:
             k.aug(s, "-", a[i, j] * x[j])

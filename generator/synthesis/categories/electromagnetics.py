@@ -16,7 +16,7 @@ from generator.synthesis.categories._em_planar import (
 )
 from generator.synthesis.categories._em_static import biot_savart, far_field, running_dft
 from generator.synthesis.categories._grids import threads
-from generator.synthesis.categories._yee import Yee, gaussian_pulse
+from generator.synthesis.categories._yee import Components, Yee, gaussian_pulse
 from generator.synthesis.logic import all_of, any_of, negate
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
@@ -89,7 +89,7 @@ def _electric(p: ProgramBuilder) -> None:
 
 
 def _curls(
-    p: ProgramBuilder, y: Yee, field: list[Expr], inv: list[Expr], step: int, word: str
+    p: ProgramBuilder, y: Yee, field: Components, inv: list[Expr], step: int, word: str
 ) -> list[Expr]:
     """The components of a curl: named, inline, or as the parts of one vector."""
     k = y.k
@@ -108,13 +108,13 @@ def _curls(
     return [y.curl(field, a, inv, step) for a in range(3)]
 
 
-def _write(y: Yee, field: list[Expr], values: list[Expr]) -> None:
+def _write(y: Yee, field: Components, values: list[Expr]) -> None:
     """Stores the components, as one vector where the layout has vectors."""
     if y.vectors:
         y.k.set(field[0][y.at], construct(y.p.vec(3), *values))
         return
-    for array, value in zip(field, values, strict=True):
-        y.k.set(array[y.at], value)
+    for a, value in enumerate(values):
+        y.k.set(field[a][y.at], value)
 
 
 def _medium(p: ProgramBuilder, y: Yee) -> tuple[Expr | None, Expr]:
@@ -467,7 +467,7 @@ def _energy(p: ProgramBuilder) -> None:
     if averaged:
         y.edge_exit(-1)
 
-    def centred(f: list[Expr], a: int) -> Expr:
+    def centred(f: Components, a: int) -> Expr:
         return 0.5 * (y.get(f, a) + y.get(f, a, a, -1)) if averaged else y.get(f, a)
 
     ev = k.let("ev|e_c|e_vec", construct(p.vec(3), *[centred(e, a) for a in range(3)]))

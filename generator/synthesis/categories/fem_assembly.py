@@ -1,8 +1,9 @@
 """Finite element assembly."""
 
 from generator.synthesis import types as T
-from generator.synthesis.categories._fem_boundary import boundary, flux_edges, loads
+from generator.synthesis.categories._fem_constraints import boundary, flux_edges
 from generator.synthesis.categories._fem_fields import operator
+from generator.synthesis.categories._fem_loads import loads
 from generator.synthesis.categories._fem_matrices import element_matrix
 from generator.synthesis.categories._fem_nodes import co_rotational, nodal_update, precompute
 from generator.synthesis.categories._fem_quadrature import quad_matrix, quad_residual

@@ -342,13 +342,13 @@ def _confinement(p: ProgramBuilder) -> None:
 def _unit(p: ProgramBuilder, k: KernelBuilder, v: Expr) -> Expr:
     """A unit vector, zero where `v` nearly vanishes."""
     grad = k.let("eta|grad|grad_mag", v)
+    if p.chance(0.3):
+        return k.let("n|normal|dir", wp.normalize(grad))
     length = k.let("len_eta|mag|norm", wp.length(grad))
-    if p.chance(0.4):
+    if p.chance(0.5):
         with k.when(length < p.pick(1.0e-6, 1.0e-5, 1.0e-4)):
             k.ret()
         return k.let("n|normal|dir", grad / length)
-    if p.chance(0.5):
-        return k.let("n|normal|dir", wp.normalize(grad))
     return k.let("n|normal|dir", grad / wp.max(length, 1.0e-6))
 
 

@@ -256,7 +256,7 @@ def _relax(p: ProgramBuilder, m: Lattice, f: Expr, out: Expr, rho: Expr, u: Expr
     if p.chance(0.25):
         omega = _smagorinsky(p, m, f, rho, u, uu, feq, omega)
     k.step(p.pick("", "relaxation", "collide"))
-    if out is not f and m.q == 9 and p.chance(0.3):
+    if out is not f and m.q == 9 and kick is None and p.chance(0.4):
         _trt(p, m, f, out, rho, u, uu, feq, omega)
         return
     with m.each() as q:

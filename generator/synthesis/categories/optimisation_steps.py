@@ -1,6 +1,7 @@
 """Steps of optimisation methods."""
 
 from generator.synthesis import types as T
+from generator.synthesis.categories._optim_first_order import first_order
 from generator.synthesis.categories._optim_gradients import gradient_tools, transport
 from generator.synthesis.categories._optim_least_squares import damped_solve, gauss_newton
 from generator.synthesis.categories._optim_multipliers import multipliers
@@ -9,7 +10,6 @@ from generator.synthesis.categories._optim_proximal import proximal
 from generator.synthesis.categories._optim_quasi_newton import quasi_newton
 from generator.synthesis.categories._optim_roots import scalar_solver
 from generator.synthesis.categories._optim_search import line_search
-from generator.synthesis.categories._optimisers import first_order
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
 

@@ -3,10 +3,12 @@
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, wp
-from generator.synthesis.categories import _rf_hash as hashed
-from generator.synthesis.categories import _rf_noise as noise
-from generator.synthesis.categories import _rf_patterns as patterns
-from generator.synthesis.categories import _rf_terrain as terrain
+from generator.synthesis.categories._rf_cells import hashed_fill, scatter, worley
+from generator.synthesis.categories._rf_hash import value_noise
+from generator.synthesis.categories._rf_noise import fractal_image, noise_state, octave_sum, sampled
+from generator.synthesis.categories._rf_noise_uses import cloud_volume, curl_advect, domain_warp
+from generator.synthesis.categories._rf_patterns import tiles
+from generator.synthesis.categories._rf_terrain import droplets, terrain
 from generator.synthesis.categories._steps import write_step
 from generator.synthesis.categories._tables import entity_rng
 from generator.synthesis.entities import Entities, Field
@@ -21,19 +23,30 @@ def write(p: ProgramBuilder) -> None:
     """Procedural randomness: octave sums, domain warping, cellular and value noise from integer hashes, terrains and
     cloud volumes, spectral synthesis, curl-noise advection, displaced surfaces and scattered points."""
     intents = {
-        noise.fractal_image: 1.8, noise.domain_warp: 1.2, noise.cloud_volume: 1.3, noise.curl_advect: 1.2,
-        hashed.value_noise: 1.2, hashed.worley: 1.5, hashed.scatter: 1.3, hashed.hashed_fill: 1.2,
-        terrain.terrain: 1.5, terrain.droplets: 1.2, patterns.tiles: 1.2, _spectral: 1.2, _displace: 1.4, _midpoints: 0.25,
-    }  # fmt: skip
-    image = {
-        noise.fractal_image,
-        noise.domain_warp,
-        hashed.value_noise,
-        hashed.worley,
-        terrain.terrain,
-        patterns.tiles,
+        fractal_image: 1.8,
+        domain_warp: 1.2,
+        cloud_volume: 1.3,
+        curl_advect: 1.2,
+        value_noise: 1.2,
+        worley: 1.5,
+        scatter: 1.3,
+        hashed_fill: 1.2,
+        terrain: 1.5,
+        droplets: 1.2,
+        tiles: 1.2,
+        _spectral: 1.2,
+        _displace: 1.4,
+        _midpoints: 0.25,
     }
-    write_step(p, intents, image, {noise.curl_advect, _spectral}, limit=30)
+    image = {
+        fractal_image,
+        domain_warp,
+        value_noise,
+        worley,
+        terrain,
+        tiles,
+    }
+    write_step(p, intents, image, {curl_advect, _spectral}, limit=30)
 
 
 # --- spectral synthesis ---------------------------------------------------------------------------
@@ -89,9 +102,18 @@ def _spectral(p: ProgramBuilder) -> None:
 
 
 def _mode(
-    p: ProgramBuilder, k: KernelBuilder, form: str, x: Expr, wave: Expr, phase: Expr, weight: Expr | None, time: Expr | None,
-    total: Name, gradient: Name | None, t: T.Type,
-) -> None:  # fmt: skip
+    p: ProgramBuilder,
+    k: KernelBuilder,
+    form: str,
+    x: Expr,
+    wave: Expr,
+    phase: Expr,
+    weight: Expr | None,
+    time: Expr | None,
+    total: Name,
+    gradient: Name | None,
+    t: T.Type,
+) -> None:
     wave = k.let("wave|kv|q", wave)
     if p.chance(0.25):
         cutoff = k.param("cutoff|k_max|band_limit", 2.0, 4.0)
@@ -141,15 +163,13 @@ def _bump(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr) -> Expr:
     frequency = k.param("frequency|noise_scale|freq", 0.5, 5.0)
     match p.pick("noise", "animated", "fbm", "random", "ripple", "periodic"):
         case "noise":
-            return wp.noise(noise.noise_state(p, k), x * frequency)
+            return wp.noise(noise_state(p, k), x * frequency)
         case "animated":
             time = k.param("time|t", 0.1, 4.0)
             point = construct(T.VEC4, x.x * frequency, x.y * frequency, x.z * frequency, time)
-            return wp.noise(noise.noise_state(p, k), point)
+            return wp.noise(noise_state(p, k), point)
         case "fbm":
-            return noise.sampled(
-                p, k, noise.noise_state(p, k), x * frequency, noise.octave_sum(p, T.VEC3)
-            )
+            return sampled(p, k, noise_state(p, k), x * frequency, octave_sum(p, T.VEC3))
         case "random":
             rng = entity_rng(e)
             value = k.let("r|draw", rng.normal() if p.chance(0.5) else rng.uniform(-1.0, 1.0))
@@ -157,10 +177,10 @@ def _bump(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr) -> Expr:
             return value * wp.cos(frequency * x.y)
         case "ripple":
             return wp.sin(frequency * wp.length(x)) + 0.5 * wp.noise(
-                noise.noise_state(p, k), x.x * frequency
+                noise_state(p, k), x.x * frequency
             )
     tiles = k.count("period|repeat|tiles", p.pick(4, 8))
-    return wp.pnoise(noise.noise_state(p, k), x * frequency, tiles, tiles, tiles)
+    return wp.pnoise(noise_state(p, k), x * frequency, tiles, tiles, tiles)
 
 
 def _store_displaced(

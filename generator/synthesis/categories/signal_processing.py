@@ -210,8 +210,8 @@ def _resample(p: ProgramBuilder) -> None:
             k.ret()
     t = k.let("tc|clamped|u", wp.clamp(t, 0.0, last - 0.001))
     i = k.let("i0|base|n0", construct(T.I32, wp.floor(t)))
-    frac = k.let("frac|a|mu", t - construct(p.real, i))
     form = p.weighted({"linear": 4, "hermite": 2, "cubic": 2, "lagrange": 1.5, "sinc": 3})
+    frac = k.let("frac|a|mu", t - construct(p.real, i)) if form != "sinc" else t
     k.set(s.at(y), _interpolated(p, s, x, i, frac, form, t))
 
 

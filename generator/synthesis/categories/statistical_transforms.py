@@ -480,9 +480,7 @@ def _distance(p: ProgramBuilder) -> None:
 
 
 def _norm(p: ProgramBuilder, k: KernelBuilder, diff: Expr) -> Expr:
-    # Warp has the robust norms in single precision only.
-    robust = ("huber", "pseudo_huber") if p.real == T.F32 else ()
-    match p.pick("l1", "l2", *robust, "length", "square", "max"):
+    match p.pick("l1", "l2", "huber", "pseudo_huber", "length", "square", "max"):
         case "l1":
             return wp.norm_l1(diff)
         case "l2":

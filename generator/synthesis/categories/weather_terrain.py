@@ -4,11 +4,10 @@ from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
-from generator.synthesis.categories._columns import (
+from generator.synthesis.categories._air_columns import (
     convective_column,
     longwave_column,
     microphysics_column,
-    soil_column,
 )
 from generator.synthesis.categories._drainage import (
     accumulate_flow,
@@ -28,6 +27,7 @@ from generator.synthesis.categories._land_surface import (
     vegetation,
     water_balance,
 )
+from generator.synthesis.categories._soil_columns import soil_column
 from generator.synthesis.grid import Grid, GridField
 from generator.synthesis.idioms import piece
 from generator.synthesis.logic import any_of, choose
@@ -317,15 +317,15 @@ def _humidity(p: ProgramBuilder) -> None:
     q_out = g.out("humidity_out|q_new|vapor_next", p.real)
     border_exit(p, g, (q_out, q_in.own))
     q = q_in.read("q0|q_c|vap")
-    dt = k.param("dt|time_step", 1.0, 30.0)
     temp = (
         g.field("temperature|temp_c|air_temp", p.real, R.uniform(-5.0, 25.0))
-        if what != "advect" or p.chance(0.5)
+        if what == "adjust" or (what == "advect" and p.chance(0.5))
         else None
     )
     if what == "adjust":
         _adjust(p, g, q_out, q, temp)
         return
+    dt = k.param("dt|time_step", 1.0, 30.0)
     axes = len(g.shape)
     wind = (
         g.field("wind|velocity|uv", p.vec(axes), R.uniform(-8.0, 8.0)).read("w|wind_c|v")

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 
@@ -72,6 +73,52 @@ class Lowered:
 
     cpu: LoweredCode
     cuda: LoweredCode
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the compilers made of one program.
+
+    Attributes:
+        object_file: machine code of the compile unit that holds the program.
+        prefix: what stands before the names of the program's entries in that unit.
+        llvm_ir: optimised module of the kernel, valid by itself.
+        ptx: assembly of the kernel, valid by itself.
+    """
+
+    object_file: Path
+    prefix: str
+    llvm_ir: str
+    ptx: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check found.
+
+    Attributes:
+        outcome: one of the schema's verdicts.
+        reason: why it isn't "passed", in a word or three joined by underscores, to be counted.
+        detail: what was seen, in one line.
+    """
+
+    outcome: str
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What running a program showed.
+
+    Attributes:
+        outputs: canonical JSON of the `outputs` column.
+    """
+
+    executed: Verdict
+    replayed: Verdict
+    gradient: Verdict
+    outputs: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from generator.records import Program
 from generator.seeds import derive
 from generator.synthesis import policy as policies
 from generator.synthesis.assemble import assemble
-from generator.synthesis.fusion import CannotFuse
+from generator.synthesis.fusion import CannotFuse, Checkpoint
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import Category, categories
 
-_MOST_STEPS = 7
-_ATTEMPTS = 8  # at a step that fits the threads of those before
+_MOST_STEPS = 8
+_ATTEMPTS = 12  # at a step that fits the threads of those before
 
 
 class SynthesisSettings(Protocol):
@@ -80,45 +80,34 @@ def synthesise(settings: SynthesisSettings, root_seed: int, index: int) -> Progr
 def _written(
     category: Category, policy: policies.Policy, rng: random.Random, steps: int
 ) -> ProgramBuilder:
-    """The builder after the category wrote `steps` steps, or as many fewer as fit together."""
-    start = rng.getstate()
-    while True:
-        rng.setstate(start)
-        p = ProgramBuilder(rng, policy)
-        category.write(p)
-        p.fusing = True
-        if all(_another_step(category, p) for _ in range(steps - 1)):
-            return p
+    """The builder after the category wrote up to `steps` steps, as many as fit together."""
+    p = ProgramBuilder(rng, policy)
+    category.write(p)
+    p.fusing = True
+    while steps > 1 and _another_step(category, p):
         steps -= 1
+    return p
 
 
 def _another_step(category: Category, p: ProgramBuilder) -> bool:
     """Has the category write one more step into the kernel; False if none was found that fits."""
-    assert p.kernel
-    before = _extent(p)
+    k = p.kernel
+    assert k
+    if not k.may_go_on():
+        return False
+    before = Checkpoint(p, p.names, k, k.names, k.layout, *p.shared.values())
+    dims, real, done = k.launch_dim, p.real, len(k.steps)
     for _ in range(_ATTEMPTS):
-        dims, real = p.kernel.launch_dim, p.real
         try:
             category.write(p)
-            return (dims, real) == (p.kernel.launch_dim, p.real)
+            if len(k.steps) == done:
+                return False  # the category has no more to say
+            if (dims, real) == (k.launch_dim, p.real) and k.shares_data():
+                return True
         except CannotFuse:
-            p.kernel.launch_dim, p.real = dims, real
-            if _extent(p) != before:
-                return False
+            pass
+        before.restore()
     return False
-
-
-def _extent(p: ProgramBuilder) -> tuple[int, ...]:
-    """How much has been written: a step that does not fit must not have left anything behind."""
-    assert p.kernel
-    return (
-        len(p.constants),
-        len(p.structs),
-        len(p.functions),
-        len(p.captured),
-        len(p.kernel.arguments),
-        len(p.kernel.body),
-    )
 
 
 def _choose(settings: SynthesisSettings, rng: random.Random) -> str:

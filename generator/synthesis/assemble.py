@@ -6,8 +6,11 @@ from typing import Any
 from generator.records import Program
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
+from generator.synthesis.calls import call_forms, kernel_defaults
+from generator.synthesis.diagnostics import diagnostics
 from generator.synthesis.generic import generic_functions, generic_kernel
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
+from generator.synthesis.prune import prune
 from generator.synthesis.render import Renderer
 from generator.synthesis.rewrite import rewrite
 from generator.synthesis.style import draw
@@ -28,6 +31,9 @@ def assemble(
     if k is None or not k.launch_dim:
         raise ValueError(f"category {category} made no kernel with launch dimensions")
     rewrite(p, k)
+    prune(k)
+    diagnostics(p, k)
+    call_forms(p, k)
     k.close(
         p.pick("Params", "SimParams", "ModelParams", "SolverParams", "KernelParams", "Settings")
     )
@@ -45,6 +51,8 @@ def assemble(
         )
     if module.factory is None and not module.owner and k.block_dim is None:
         module.overload = generic_kernel(p, k, kernel)
+    if module.overload is None:
+        kernel_defaults(p, kernel, arguments)
     module.postponed = (
         not module.overload
         and module.factory is None
@@ -57,7 +65,8 @@ def assemble(
     renderer = Renderer(style)
     text = renderer.module(module)
     features = renderer.marks | p.features | _kernel_features(k, kernel)
-    launch = _launch(k, seed, {a.name: a.recipe for a in arguments})
+    recipes = {a.name: a.recipe for a in arguments}
+    launch = _launch(k, seed, {q.name: recipes[q.name] for q in kernel.params})
     return Program(
         index, seed, category, k.name, text, tuple(sorted(features)),
         tuple(sorted(renderer.printer.builtins)), launch,
@@ -71,10 +80,12 @@ def _drop_unused(k: KernelBuilder) -> None:
 
 
 def _bare_returns(p: ProgramBuilder, k: KernelBuilder) -> None:
-    """Functions that wp.grad is taken of: with ``-> float`` Warp 1.19 generates code that does not compile."""
+    """Functions that wp.grad is taken of, and those that return tiles: with ``-> float`` or
+    ``-> wp.tile(…)`` Warp 1.19 generates an adjoint that does not compile."""
     used = names_used([*k.body, *(s for f in p.functions for s in f.body)])
     for function in p.functions:
-        function.bare_return = f"wp.grad({function.name})" in used
+        differentiated = f"wp.grad({function.name})" in used
+        function.bare_return = differentiated or isinstance(function.returns, T.Tile)
 
 
 def _options(p: ProgramBuilder, k: KernelBuilder) -> dict[str, object]:

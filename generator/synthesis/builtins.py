@@ -225,7 +225,8 @@ _register(
     spatial_cross_dual""",
 )
 _register(_first_or_component, "max min")
-_register(lambda a: T.I32, "bit_count argmax argmin len tid block_dim randi lower_bound")
+_register(lambda a: T.I32, "bit_count len tid block_dim randi lower_bound")
+_register(lambda a: T.U32, "argmax argmin")
 _register(
     _scalar,
     "length length_sq dot ddot determinant trace norm_huber norm_l1 norm_l2 norm_pseudo_huber",

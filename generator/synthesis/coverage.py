@@ -107,6 +107,25 @@ def builtins_called(definition: Definition) -> Iterable[str]:
     for call in definition.all(ast.Call):
         if id(call) not in annotated and (name := _builtin(call)):
             yield name
+    if _indexes_by_tile(definition):
+        yield "tile_slice_indexed"
+
+
+def _indexes_by_tile(definition: Definition) -> bool:
+    """Whether there is a ``t[indices, :]`` with a tile of indices; Warp takes no other spelling."""
+    tiles = {
+        target.id
+        for assign in definition.all(ast.Assign)
+        if isinstance(assign.value, ast.Call) and called(assign.value).startswith("wp.tile")
+        for target in assign.targets
+        if isinstance(target, ast.Name)
+    }
+    return any(
+        any(isinstance(part, ast.Slice) for part in subscript.slice.elts)
+        and any(isinstance(part, ast.Name) and part.id in tiles for part in subscript.slice.elts)
+        for subscript in definition.all(ast.Subscript)
+        if isinstance(subscript.slice, ast.Tuple)
+    )
 
 
 def _annotations(node: ast.FunctionDef) -> list[ast.expr]:

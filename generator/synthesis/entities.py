@@ -13,11 +13,13 @@ from generator.synthesis import recipes as R
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.builtins import wp
+from generator.synthesis.constructs import Enumeration, enumeration
 from generator.synthesis.fusion import CannotFuse
 from generator.synthesis.logic import any_of, negate
 from generator.synthesis.names import Names
 from generator.synthesis.program import Argument, KernelBuilder
 from generator.synthesis.tree import Expr, Name, Operand
+from generator.synthesis.walk import walk
 
 
 class Field:
@@ -196,6 +198,10 @@ class Entities:
     def _close_record(self) -> None:
         k = self.k
         assert self._record_array is not None
+        read = {n.name for n in walk(k.body) if isinstance(n, N.Attribute)}
+        self._record = [field for field in self._record if field[0] in read]
+        if not self._record:
+            return
         word = "".join(part.capitalize() for part in self.singular.split("_"))
         struct = T.StructType(
             k.p.names.fresh(f"{word}|{word}State|{word}Data"),
@@ -219,7 +225,7 @@ class Entities:
         if where == "item":
             plural = "|".join(_plural(h) for h in hint.split("|"))
             return self.field(plural, t, R.uniform(low, high)).own
-        kinds = p.pick(3, 4, 8)
+        kinds: int = getattr(self, "_kinds", 0) or p.pick(3, 4, 8)
         ids = self.kind_ids(kinds)
         table = k.array(
             f"{hint.split('|')[0]}_table|{_plural(hint.split('|')[-1])}",
@@ -274,6 +280,18 @@ class Entities:
             case "mask":
                 f = self.field(f"{s}_active|{s}_mask|enabled|mask", T.I32, R.mask(0.8))
                 return f.own == 0
+            case "flag" if p.chance(0.25):
+                flags = self.field(f"{s}_flags|flags|state_flags", T.I32, R.integers(0, 16))
+                members = self._members("Flags", ["ACTIVE", "MOVING", "VISIBLE", "PINNED"])
+                return (flags.own & members["ACTIVE"]) == 0
+            case "kind" if p.chance(0.3):
+                kind = self.field(f"{s}_kind|{s}_type|status", T.I32, R.integers(0, 3))
+                members = self._members("Kind", ["STATIC", "KINEMATIC", "DYNAMIC"])
+                return (
+                    kind.own != members["DYNAMIC"]
+                    if p.chance(0.6)
+                    else kind.own == members["STATIC"]
+                )
             case "flag":
                 flags = self.field(
                     f"{s}_flags|flags|state_flags", p.pick(T.I32, T.I32, T.U32), R.integers(0, 16)
@@ -294,6 +312,14 @@ class Entities:
                 return any_of(a.own == 0, b.own == 1)
         f = self.field(f"is_{s}_active|{s}_enabled|valid", T.BOOL, R.mask(0.8))
         return negate(f.own)
+
+    def _members(self, word: str, members: list[str]) -> Enumeration:
+        """The enumeration of this item's states, one per program."""
+        p = self.k.p
+        if word not in p.shared:
+            singular = "".join(part.capitalize() for part in self.singular.split("_"))
+            p.shared[word] = enumeration(p, f"{singular}{word}|{word}", members, word == "Flags")
+        return p.shared[word]
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Expressions as Python text, with only the parentheses that Python needs."""
 
+import math
+
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.style import Style, custom_name
@@ -19,8 +21,14 @@ _BINARY = {
     "@": 10,
     "**": 12,
 }
-_ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod"}
 _BITS = {"&": "bit_and", "|": "bit_or", "^": "bit_xor", "<<": "lshift", ">>": "rshift"}
+# By their first digits: the constants of a circle, and how far from them a literal may be rounded.
+_CIRCLE = {
+    "3.14": ("pi", math.pi),
+    "6.28": ("tau", math.tau),
+    "1.57": ("half_pi", 0.5 * math.pi),
+}
+_CIRCLE_ROUNDING = 5.0e-8
 _TERNARY, _OR, _AND, _NOT, _COMPARE, _UNARY, _ATOM = 1, 2, 3, 4, 4.5, 11, 14
 
 
@@ -64,12 +72,8 @@ class ExpressionPrinter:
             case N.Subscript(base, index, t):
                 return self._subscript(base, index, t), 13
             case N.Unary(op, operand, _):
-                spelt = {"-": "neg", "not": "unot", "~": "invert"}[op]
-                if (
-                    self.style.bit_calls
-                    if op == "~"
-                    else self.style.operator_calls and not _is_number(operand)
-                ):
+                spelt = {"not": "unot", "~": "invert"}.get(op)
+                if spelt and (self.style.bit_calls if op == "~" else self.style.operator_calls):
                     self.builtins.add(spelt)
                     return f"wp.{spelt}({self.text(operand)})", 13
                 if op == "not":
@@ -92,10 +96,9 @@ class ExpressionPrinter:
                 self.marks.add("ternary")
                 a, c = self.inside(then, _OR), self.inside(condition, _OR)
                 return f"{a} if {c} else {self.inside(otherwise, _TERNARY)}", _TERNARY
-            case N.Call():
-                return self._call(e), 13
-            case N.Construct(args, t, kwargs):
-                return self._construct(args, t, kwargs), 13
+            case N.Call() | N.Construct():
+                callee, given = self.call(e)
+                return f"{callee}({', '.join(given)})", 13
             case N.DtypeOf(name, of_array, value, _):
                 self.marks.add("generic_literal")
                 return f"{f'{name}.dtype' if of_array else f'type({name})'}({self.text(value)})", 13
@@ -110,12 +113,24 @@ class ExpressionPrinter:
 
     def _literal(self, e: N.Literal) -> tuple[str, float]:
         text = repr(e.value)
+        if self.style.named_circle and e.type == T.F32 and text[:4] in _CIRCLE:
+            return self._circle(text, e.value)
         level = _UNARY if text.startswith("-") else _ATOM
         if e.type in (T.F32, T.I32, T.BOOL):
             return text, level
         assert isinstance(e.type, T.Scalar)
         self._note_type(e.type)
         return f"wp.{e.type.name}({text})", 13
+
+    def _circle(self, digits: str, value: float) -> tuple[str, float]:
+        """``wp.pi`` for 3.14159265; a number that only begins like it stays as it is."""
+        name, number = _CIRCLE[digits[:4]]
+        module = "math" if self.style.math_module else "wp"
+        if abs(value / number - 1.0) > _CIRCLE_ROUNDING or (module, name) == ("math", "half_pi"):
+            return digits, _ATOM
+        if module == "math":
+            self.marks.add("math_module")
+        return f"{module}.{name}", 13
 
     def _binary(self, op: str, left: N.Expr, right: N.Expr, t: T.Type) -> tuple[str, float]:
         if op in ("&", "|", "^", "<<", ">>"):
@@ -125,10 +140,12 @@ class ExpressionPrinter:
         elif op == "**":
             self.marks.add("pow")
         self._note_type(t)
-        spelt = self._operator_call(op)
-        if spelt:
-            self.builtins.add(spelt)
-            return f"wp.{spelt}({self.text(left)}, {self.text(right)})", 13
+        if op in _BITS and self.style.bit_calls:
+            self.builtins.add(_BITS[op])
+            return f"wp.{_BITS[op]}({self.text(left)}, {self.text(right)})", 13
+        if op == "/" and self.style.approximate_division and not isinstance(t, T.Tile):
+            self.builtins.add("div_approx")
+            return f"wp.div_approx({self.text(left)}, {self.text(right)})", 13
         level = _BINARY[op]
         # Floating-point order is part of the program: a + (b + c) keeps its parentheses.
         return (
@@ -140,12 +157,6 @@ class ExpressionPrinter:
         # Few readers know how bit operators bind, so people write the parentheses.
         mixed = isinstance(e, N.Binary) and e.op != op and (op in _BITS or e.op in _BITS)
         return self.inside(e, _ATOM - 1 if mixed else level)
-
-    def _operator_call(self, op: str) -> str | None:
-        """Warp's function for an operator, where this program spells it as a call."""
-        if op in _BITS:
-            return _BITS[op] if self.style.bit_calls else None
-        return _ARITHMETIC.get(op) if self.style.operator_calls else None
 
     def _subscript(self, base: N.Expr, index: tuple[N.Expr | N.Slice, ...], t: T.Type) -> str:
         parts = []
@@ -159,9 +170,16 @@ class ExpressionPrinter:
                 parts.append(self.text(part))
         if isinstance(base.type, T.Array) and isinstance(t, T.Array):
             self.marks.add("array_view")
+        if self.style.len_calls and _is_shape(base) and parts == ["0"]:
+            assert isinstance(base, N.Attribute)
+            self.builtins.add("len")
+            return f"len({self.text(base.base)})"
         return f"{self.inside(base, 13)}[{', '.join(parts)}]"
 
-    def _call(self, e: N.Call) -> str:
+    def call(self, e: N.Call | N.Construct) -> tuple[str, list[str]]:
+        """What a call names, and its arguments."""
+        if isinstance(e, N.Construct):
+            return self._constructor(e.args, e.type, e.kwargs)
         if e.callee.startswith("wp.grad("):
             self.marks.add("grad")
         elif e.callee.startswith("wp."):
@@ -169,11 +187,14 @@ class ExpressionPrinter:
         elif e.callee not in ("range", "reversed"):
             self.marks.add("user_func")
         self._note_type(e.type)
-        args = [self.text(a) for a in e.args]
         if e.kwargs:
             self.marks.add("keyword_argument")
-        args += [f"{k}={self.text(v)}" for k, v in e.kwargs]
-        return f"{self._callee(e)}({', '.join(args)})"
+        return self._callee(e), self._arguments(e.args, e.kwargs)
+
+    def _arguments(
+        self, args: tuple[N.Expr, ...], kwargs: tuple[tuple[str, N.Expr], ...]
+    ) -> list[str]:
+        return [*map(self.text, args), *(f"{k}={self.text(v)}" for k, v in kwargs)]
 
     def _callee(self, e: N.Call) -> str:
         """The name a function goes by: Warp takes Python's own for some of its builtins."""
@@ -196,19 +217,35 @@ class ExpressionPrinter:
             return f"math.{name}"
         return e.callee
 
-    def _construct(
+    def _constructor(
         self, args: tuple[N.Expr, ...], t: T.Type, kwargs: tuple[tuple[str, N.Expr], ...]
-    ) -> str:
+    ) -> tuple[str, list[str]]:
+        inner = self._arguments(args, kwargs)
         if isinstance(t, T.Scalar) and args and not isinstance(args[0], N.Literal):
             self.marks.add("cast")
-        inner = [self.text(a) for a in args]
-        inner += [f"{k}={self.text(v)}" for k, v in kwargs]
         if isinstance(t, T.SpatialVec) and len(args) == 2:
             if t.scalar == T.F32:
-                return f"wp.spatial_vector({', '.join(inner)})"
+                return "wp.spatial_vector", inner
             # From two halves Warp builds single precision only.
             inner = [f"{self.inside(half, 13)}[{i}]" for half in args for i in range(3)]
-        return f"{self.type(t)}({', '.join(inner)})"
+        if self.style.operator_calls and _is_copy(args, t):
+            self.builtins.add("pos")
+            return "wp.pos", inner
+        full = isinstance(t, T.Quat | T.Transform)
+        untyped = self.style.full_constructors if full else self.style.untyped_constructors
+        if untyped and not kwargs and (name := _untyped(args, t)):
+            note_type(t, self.marks, {})  # needs no alias
+            self.builtins.add(name)
+            return f"wp.{name}", [*inner, *self._size(args, t)]
+        return self.type(t), inner
+
+    def _size(self, args: tuple[N.Expr, ...], t: T.Type) -> list[str]:
+        """What a constructor must be told beside its components."""
+        if isinstance(t, T.Vec) and len(args) != t.n:
+            return [f"length={t.n}", f"dtype={self.style.scalar(t.scalar)}"]
+        if isinstance(t, T.Mat):
+            return [f"shape=({t.rows}, {t.cols})", f"dtype={self.style.scalar(t.scalar)}"]
+        return []
 
     def _note_type(self, t: T.Type) -> None:
         note_type(t, self.marks, self.customs)
@@ -216,6 +253,30 @@ class ExpressionPrinter:
 
 def _is_number(e: N.Expr) -> bool:
     return isinstance(e, N.Literal)
+
+
+def _is_shape(e: N.Expr) -> bool:
+    """Whether `e` is the shape of an array."""
+    return isinstance(e, N.Attribute) and e.name == "shape" and isinstance(e.base.type, T.Array)
+
+
+def _is_copy(args: tuple[N.Expr, ...], t: T.Type) -> bool:
+    return len(args) == 1 and args[0].type == t and isinstance(args[0], N.Name | N.Subscript)
+
+
+def _untyped(args: tuple[N.Expr, ...], t: T.Type) -> str | None:
+    """Warp's constructor that takes the type of a value from its components, where there is one."""
+    scalars = all(a.type == T.F32 or a.type == T.F64 for a in args)
+    match t:
+        case T.Vec(n, s) if s.is_float and scalars:
+            return "vector" if len(args) in (0, 1, n) else None
+        case T.Mat(r, c, s) if s.is_float and scalars:
+            return "matrix" if len(args) in (0, 1, r * c) else None
+        case T.Quat():
+            return "quaternion" if len(args) in (2, 4) else None
+        case T.Transform():
+            return "transformation" if len(args) == 2 else None
+    return None
 
 
 def note_type(t: T.Type, marks: set[str], customs: dict[str, T.Type]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
+from generator.synthesis.builtins import tile as call_as
 from generator.synthesis.logic import choose
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.tree import Expr, Operand
@@ -23,8 +24,10 @@ def piece(
         body: writes the statements into the block it is given and returns the resulting expression;
             it must use nothing but its arguments and module constants.
     """
-    share = 0.5 if probability is None else probability
-    if not (p.on("helper_function") and p.chance(share + 0.25)):
+    if hint not in p.pieces:  # the same helper reads the same wherever it is used
+        share = 0.5 if probability is None else probability
+        p.pieces[hint] = p.on("helper_function") and p.chance(share + 0.25)
+    if not p.pieces[hint]:
         return body(b, *args.values())
 
     def write(inner: Block, *params: Expr) -> None:
@@ -113,6 +116,18 @@ def safe_direction(
 def zero(t: T.Type) -> Expr:
     """The zero of a vector or matrix type."""
     return construct(t, 0.0)
+
+
+def identity(p: ProgramBuilder, n: int) -> Expr:
+    """The n x n identity of the program's precision, in one of its spellings."""
+    if p.chance(0.35):
+        return call_as("identity", p.mat(n), n=n, dtype=p.real)
+    return wp.diag(construct(p.vec(n), 1.0))
+
+
+def inverted(p: ProgramBuilder, m: Expr) -> Expr:
+    """The inverse of a small matrix, now and then by the approximate instructions of the GPU."""
+    return wp.inverse_approx(m) if p.chance(0.25) else wp.inverse(m)
 
 
 def squared(p: ProgramBuilder, value: Expr) -> Expr:

@@ -2,17 +2,29 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from generator.synthesis import recipes as R
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
-from generator.synthesis.fusion import CannotFuse, overlap, same_function, usable
+from generator.synthesis.fusion import (
+    CannotFuse,
+    common_data,
+    ends_early,
+    meant_for_choice,
+    overlap,
+    private,
+    same_function,
+    serving_both,
+)
 from generator.synthesis.names import Names
 from generator.synthesis.policy import Draw, Policy
 from generator.synthesis.tree import Expr, Name, Operand, lift
+from generator.synthesis.walk import walk
+
+_LONG = 70  # statements in a kernel from which on no step is added
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,8 @@ class ProgramBuilder:
         self.captured: list[tuple[str, float | int | str, str]] = []
         self.features: set[str] = set()
         self.augmented_atomics = self.chance(0.35)  # array[i] += value instead of wp.atomic_add
-        self.shared: dict[str, Any] = {}  # what the steps of a fused program agree on
+        self.shared: dict[Any, Any] = {}  # what the steps of a fused program agree on
+        self.pieces: dict[str, bool] = {}  # which helpers are functions, by their hints
         self.kernel: KernelBuilder | None = None
         self.fusing = False  # further steps go into the kernel that is there
 
@@ -161,18 +174,23 @@ class ProgramBuilder:
         body: Callable[..., None],
         doc: str = "",
         defaults: dict[str, float | int] | None = None,
+        by_reference: Sequence[str] = (),
     ) -> UserFunction:
-        """A `@wp.func`: `body(block, *parameters)` writes its statements and returns through `ret`."""
+        """A `@wp.func`: `body(block, *parameters)` writes its statements and returns through `ret`.
+
+        Assignments to parameters `by_reference` reach the caller, whose kernel can have no adjoint.
+        """
         name = self.names.fresh(hint)
         scope = self.names.child()
         given = [N.Parameter(scope.fresh(h), t) for h, t in params.items()]
         for parameter, h in zip(given, params, strict=True):
             if defaults and h in defaults:
                 parameter.default = N.literal(defaults[h], parameter.type)
+            parameter.by_reference = h in by_reference
         block = Block(self.rng, scope)
         body(block, *(Name(q.name, q.type) for q in given))
         definition = N.FunctionDef(name, given, block.returns, block.body, doc)
-        for known in self.functions if self.fusing else ():
+        for known in self.functions:
             if same_function(known, definition):
                 self.names.release(name)
                 return UserFunction(known.name, tuple(known.params), known.returns or T.VOID)
@@ -249,9 +267,12 @@ class KernelBuilder(Block):
         self._params_name: str | None = None
         self.closers: list[Callable[[], None]] = []
         self.steps: list[str] = []
+        self.starts = [0]  # where in the body each step begins
         self._pending: tuple[str, str] | None = None
         self.layout: object = None  # the Entities or Grid that found this thread's item
         self._hints: dict[str, str] = {}
+        self._earlier: set[str] = set()  # arguments of the steps before
+        self._claimed: dict[str, str] = {}  # what this step takes them for
         self._quantities: list[tuple[str, T.Type, Any, Expr]] = []
 
     # --- arguments --------------------------------------------------------------------------------
@@ -259,18 +280,22 @@ class KernelBuilder(Block):
     def arg(self, hint: str, t: T.Type, recipe: R.Recipe, group: int = 2) -> Name:
         """Any argument, by type and recipe."""
         self._adopted()
-        if self.p.fusing:
-            for known in self.arguments:
-                if (
-                    known.type == t
-                    and overlap(hint, self._hints.get(known.name, ""))
-                    and usable(known.recipe, recipe)
-                ):
+        if self.p.fusing and recipe["kind"] == "array":
+            for position, known in enumerate(self.arguments):
+                both = known.type == t and serving_both(known.recipe, recipe)
+                if both and self._means(known.name, hint):
+                    self.arguments[position] = replace(known, recipe=both)
                     return Name(known.name, t)
         name = Name(self.names.fresh(hint), t)
         self._hints[name.id] = hint
         self.arguments.append(Argument(name.id, t, recipe, group))
         return name
+
+    def _means(self, array: str, hint: str) -> bool:
+        """Whether an array of an earlier step is what this step asks for; it is one thing per step."""
+        if array not in self._earlier or not overlap(hint, self._hints.get(array, "")):
+            return False
+        return self._claimed.setdefault(array, hint) == hint
 
     def array(
         self, hint: str, dtype: T.Type, shape: tuple[int, ...], fill: R.Fill, role: str = "in"
@@ -347,9 +372,9 @@ class KernelBuilder(Block):
         """Begins another step of a fused program; the step counts once it adopts the threads.
 
         Raises:
-            CannotFuse: the step is one of those before, or its threads have no layout to adopt.
+            CannotFuse: the step is one of those before.
         """
-        if hint in self.steps or self.layout is None or self.block_dim is not None:
+        if hint in self.steps:
             raise CannotFuse
         self._pending = (hint, doc)
 
@@ -360,12 +385,31 @@ class KernelBuilder(Block):
         self._pending = None
         if len(self.steps) == 1:
             base = self.name
-            self.name = self.p.names.fresh(f"{base}_step|fused_{base}|{base}_fused|{base}_pass")
+            endings = "" if base.endswith(("_step", "_pass")) else f"|{base}_step|{base}_pass"
+            self.name = self.p.names.fresh(f"fused_{base}|{base}_fused{endings}")
         self.steps.append(hint)
-        acronym = doc[1:2].isupper() or not doc[1:2].isalpha()
-        self.step((doc if acronym else doc[:1].lower() + doc[1:]).rstrip("."))
+        self.starts.append(len(self.body))
+        self._earlier = {a.name for a in self.arguments}
+        self._claimed = {}
+        self.step(doc.rstrip("."))
         if doc and doc not in self.doc:
             self.doc = f"{self.doc}\n\n{doc}" if self.doc else doc
+
+    def may_go_on(self) -> bool:
+        """Whether another step may follow: the threads can be adopted, and all of them get there."""
+        if self.layout is None or self.block_dim is not None:
+            return False
+        if sum(isinstance(n, N.Assign | N.AugAssign | N.Evaluate) for n in walk(self.body)) > _LONG:
+            return False
+        return len(self.steps) == 1 or not ends_early(self.body[self.starts[-1] :])
+
+    def shares_data(self) -> bool:
+        """Whether the last step works on data of the earlier ones, and safely so."""
+        before, step = self.body[: self.starts[-1]], self.body[self.starts[-1] :]
+        common = common_data(before, step)
+        changed = [a.name for a in self.arguments if a.recipe.get("role") == "inout"]
+        common -= {a.name for a in self.arguments if meant_for_choice(a.recipe)}
+        return bool(common) and all(private(self.body, a) for a in changed if a in common)
 
     def _append(self, statement: N.Statement) -> None:
         self._adopted()

@@ -115,10 +115,23 @@ def array(dtype: str, shape: tuple[int, ...], fill: Fill, role: str) -> Recipe:
     return {"kind": "array", "dtype": dtype, "shape": list(shape), "role": role, **fill}
 
 
+def indexed_array(dtype: str, shape: tuple[int, ...], source: int, fill: Fill) -> Recipe:
+    """An input whose first axis is a random choice of rows from an array of `source` rows."""
+    return {
+        "kind": "indexed_array", "dtype": dtype, "shape": list(shape), "source": source,
+        "role": "in", **fill,
+    }  # fmt: skip
+
+
+def none() -> Recipe:
+    """No array where the kernel takes an optional one."""
+    return {"kind": "none"}
+
+
 def struct_array(
     struct: str, shape: tuple[int, ...], fields: dict[str, Recipe], role: str
 ) -> Recipe:
-    """An array of structs, one recipe a field."""
+    """An array of structs; a field has the recipe of an array, or of a struct of such fields."""
     return {
         "kind": "struct_array",
         "struct": struct,

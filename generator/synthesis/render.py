@@ -3,9 +3,11 @@
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.expressions import ExpressionPrinter, note_type
+from generator.synthesis.linebreaks import broken
 from generator.synthesis.style import Style
 
 _INDENT = "    "
+_ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod"}
 
 
 class Renderer:
@@ -26,7 +28,8 @@ class Renderer:
         ]
         if m.factory:
             blocks.append(self._factory(m.factory, m.kernel))
-            blocks.append([self._factory_call(m.factory, m.kernel)])
+            values = [str(v) for _, v, _ in m.factory.captured]
+            blocks.append(self._arguments(f"{m.kernel.name} = {m.factory.name}", values))
         else:
             blocks += self._plain_or_method(m)
         if m.overload:
@@ -140,20 +143,20 @@ class Renderer:
 
     def _factory(self, f: N.Factory, k: N.KernelDef) -> list[str]:
         self.marks.add("closure")
-        params = ", ".join(f"{n}: {a}" for n, _, a in f.captured)
-        lines = [f"def {f.name}({params}):"]
+        lines = self._arguments(f"def {f.name}", [f"{n}: {a}" for n, _, a in f.captured], ":")
         for function in f.nested:
             lines += [*self.function(function, 1), ""]
         lines += [*self.kernel(k, 1), "", f"{_INDENT}return {k.name}"]
         return lines
 
-    def _factory_call(self, f: N.Factory, k: N.KernelDef) -> str:
-        return f"{k.name} = {f.name}({', '.join(str(v) for _, v, _ in f.captured)})"
-
     def _overload(self, k: N.KernelDef, types: dict[str, T.Type]) -> list[str]:
         self.marks.add("generic")
-        inner = ", ".join(f'"{n}": {self.printer.type(t)}' for n, t in types.items())
-        return [f"wp.overload({k.name}, {{{inner}}})"]
+        items = [f'"{n}": {self.printer.type(t)}' for n, t in types.items()]
+        one = f"wp.overload({k.name}, {{{', '.join(items)}}})"
+        if len(one) <= self.style.width:
+            return [one]
+        inner = [f"{_INDENT * 2}{item}," for item in items]
+        return ["wp.overload(", f"{_INDENT}{k.name},", f"{_INDENT}{{", *inner, f"{_INDENT}}},", ")"]
 
     def _signature(self, pad: str, name: str, params: list[N.Parameter], returns: str) -> list[str]:
         texts = [self._parameter(p) for p in params]
@@ -170,6 +173,8 @@ class Renderer:
                 if not isinstance(p.type, T.Array)
                 else f"{p.name}: {self._any_array(p.type)}"
             )
+        if p.by_reference:
+            return f"{p.name}: wp.ref[{self.printer.type(p.type)}]"
         default = f" = {self.printer.text(p.default)}" if p.default is not None else ""
         return f"{p.name}: {self.printer.type(p.type)}{default}"
 
@@ -208,22 +213,25 @@ class Renderer:
             case N.Assign(targets, value):
                 left = ", ".join(self.printer.text(t) for t in targets)
                 self._note_target(targets[0])
-                if isinstance(value, N.Shape):
+                if isinstance(value, N.Shape) and len(targets) > 1:
                     return self._fit(pad, f"{left} = ", [self.printer.text(i) for i in value.items])
-                return self._fit_one(pad, f"{left} = ", value)
+                return self._lines(pad, f"{left} = ", self._spelt(value))
             case N.AugAssign(target, op, value):
                 if isinstance(target, N.Subscript) and isinstance(target.base.type, T.Array):
                     self.marks.update(("array_augassign", "atomic"))
-                return self._fit_one(pad, f"{self.printer.text(target)} {op}= ", value)
+                return self._lines(pad, f"{self.printer.text(target)} {op}= ", self._spelt(value))
             case N.Evaluate(value):
-                return self._fit_one(pad, "", value)
+                return self._lines(pad, "", value)
             case N.If(branches):
                 return self._if(branches, pad, indent)
             case N.For(target, iterable, body):
                 return self._for(target, iterable, body, pad, indent)
             case N.While(condition, body):
                 self.marks.update(("while", "loop"))
-                return [f"{pad}while {self.printer.text(condition)}:", *self._deeper(body, indent)]
+                return [
+                    *self._lines(pad, "while ", condition, ":"),
+                    *self._deeper(body, indent),
+                ]
             case N.Return(value):
                 return self._return(value, pad)
             case N.Keyword(word):
@@ -262,20 +270,9 @@ class Renderer:
                 lines.append(f"{pad}else:")
             else:
                 word = "if" if number == 0 else "elif"
-                lines += self._condition(pad, word, condition)
+                lines += self._lines(pad, f"{word} ", condition, ":")
             lines += self._deeper(body, indent)
         return lines
-
-    def _condition(self, pad: str, word: str, condition: N.Expr) -> list[str]:
-        text = self.printer.text(condition)
-        one = f"{pad}{word} {text}:"
-        if len(one) <= self.style.width or not isinstance(condition, N.Boolean):
-            return [one]
-        parts = [self.printer.inside(o, 4) for o in condition.operands]
-        inner = [
-            f"{pad}{_INDENT}{p if i == 0 else f'{condition.op} {p}'}" for i, p in enumerate(parts)
-        ]
-        return [f"{pad}{word} (", *inner, f"{pad}):"]
 
     def _for(
         self, target: N.Name, iterable: N.Expr, body: N.Body, pad: str, indent: int
@@ -300,7 +297,19 @@ class Renderer:
         if isinstance(value, N.Shape):
             self.marks.add("multiple_return")
             return self._fit(pad, "return ", [self.printer.text(i) for i in value.items])
-        return self._fit_one(pad, "return ", value)
+        return self._lines(pad, "return ", self._spelt(value))
+
+    def _spelt(self, value: N.Expr, depth: int = 2) -> N.Expr:
+        """The value with its outer operators as calls of Warp's functions, where the style has it so."""
+        if not (self.style.operator_calls and depth):
+            return value
+        match value:
+            case N.Binary(op, left, right, t) if op in _ARITHMETIC:
+                sides = (self._spelt(left, depth - 1), self._spelt(right, depth - 1))
+                return N.Call(f"wp.{_ARITHMETIC[op]}", sides, (), t)
+            case N.Unary("-", operand, t) if not isinstance(operand, N.Literal):
+                return N.Call("wp.neg", (operand,), (), t)
+        return value
 
     # --- line breaks ------------------------------------------------------------------------------
 
@@ -310,34 +319,11 @@ class Renderer:
             return [one]
         return [f"{pad}{head}(", *(f"{pad}{_INDENT}{i}," for i in items), f"{pad})"]
 
-    def _fit_one(self, pad: str, head: str, value: N.Expr) -> list[str]:
-        text = self.printer.text(value)
-        one = f"{pad}{head}{text}"
+    def _arguments(self, head: str, items: list[str], tail: str = "") -> list[str]:
+        one = f"{head}({', '.join(items)}){tail}"
         if len(one) <= self.style.width:
             return [one]
-        if isinstance(value, N.Binary) and value.op in ("+", "-", "*", "/") and head:
-            return [f"{pad}{head}(", *self._terms(value, pad + _INDENT), f"{pad})"]
-        if isinstance(value, N.Call | N.Construct):
-            name = text[: text.index("(")]
-            args = [self.printer.text(a) for a in value.args]
-            args += [f"{k}={self.printer.text(v)}" for k, v in value.kwargs]
-            joined = ", ".join(args)
-            if len(pad) + len(_INDENT) + len(joined) <= self.style.width:
-                return [f"{pad}{head}{name}(", f"{pad}{_INDENT}{joined}", f"{pad})"]
-            return [f"{pad}{head}{name}(", *(f"{pad}{_INDENT}{a}," for a in args), f"{pad})"]
-        if head:
-            return [f"{pad}{head}(", f"{pad}{_INDENT}{text}", f"{pad})"]
-        return [one]
+        return [f"{head}(", *(f"{_INDENT}{i}," for i in items), f"){tail}"]
 
-    def _terms(self, value: N.Binary, pad: str) -> list[str]:
-        """One line a term of a sum, or a factor of a product."""
-        ops, level = (("+", "-"), 9) if value.op in ("+", "-") else (("*", "/"), 10)
-        terms: list[tuple[str, N.Expr]] = []
-        first: N.Expr = value
-        while isinstance(first, N.Binary) and first.op in ops:
-            terms.append((first.op, first.right))
-            first = first.left
-        lines = [f"{pad}{self.printer.inside(first, level)}"]
-        return lines + [
-            f"{pad}{op} {self.printer.inside(t, level + 0.5)}" for op, t in reversed(terms)
-        ]
+    def _lines(self, pad: str, head: str, value: N.Expr, tail: str = "") -> list[str]:
+        return broken(self.printer, self.style.width, pad, head, value, tail)

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from generator.synthesis import tree as N
 from generator.synthesis import types as T
 from generator.synthesis.builtins import UNIFORM
+from generator.synthesis.fusion import contained, is_guard, negated
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
+from generator.synthesis.prune import prune
+from generator.synthesis.repeats import name_repeats
+from generator.synthesis.tidy import simplified, tidy
 from generator.synthesis.walk import mapped, names_used, walk
 
 # Builtins that depend on nothing but their arguments and change nothing.
@@ -27,11 +31,18 @@ _PURE = UNIFORM | {
     "spatial_bottom",
     "spatial_dot",
 }
-_FLIPPED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 
 def rewrite(p: ProgramBuilder, k: KernelBuilder) -> None:
     """Applies the passes that the policy draws for this program, in place."""
+    if len(k.starts) > 1:
+        ends = [*k.starts[1:], len(k.body)]
+        steps = [k.body[a:b] for a, b in zip(k.starts, ends, strict=True)]
+        k.body[:] = [s for step in contained(steps) for s in step]
+    prune(k)
+    if p.on("named_repeats"):
+        name_repeats(k)
+    tidy(k.body)
     k.body[:] = _nest_guards(p, k.body)
     for body in list(_bodies(k.body)):
         body[:] = _branch(p, body)
@@ -39,6 +50,8 @@ def rewrite(p: ProgramBuilder, k: KernelBuilder) -> None:
         _inline_locals(k.body)
     if p.on("outline"):
         _outline(p, k)
+    for body in (k.body, *(f.body for f in p.functions)):
+        simplified(body)
 
 
 def _bodies(body: N.Body) -> Iterator[N.Body]:
@@ -59,41 +72,29 @@ def _nest_guards(p: ProgramBuilder, body: N.Body) -> N.Body:
     """``if off: return`` and the rest, as ``if on: rest``, or as a branch with an `else`."""
     for position, s in enumerate(body):
         rest = body[position + 1 :]
-        if not (_is_guard(s) and len(rest) > 1) or any(_is_guard(r) for r in rest):
+        if not (is_guard(s) and len(rest) > 1) or any(is_guard(r) for r in rest):
             continue
         assert isinstance(s, N.If)
         condition, inner = s.branches[0]
         copies = inner[:-1]
         if copies and p.on("guard_else"):
             return [*body[:position], N.If([(condition, copies), (None, rest)])]
-        flipped = _negated(condition)
-        if not copies and flipped is not None and len(rest) < 8 and p.on("guard_inside"):
-            return [*body[:position], N.If([(flipped, rest)])]
+        plain = not isinstance(condition, N.Boolean)
+        if not copies and plain and len(rest) < 8 and p.on("guard_inside"):
+            return [*body[:position], N.If([(negated(condition), rest)])]
         return body
     return body
-
-
-def _is_guard(s: N.Statement) -> bool:
-    if not (isinstance(s, N.If) and len(s.branches) == 1):
-        return False
-    inner = s.branches[0][1]
-    return isinstance(inner[-1], N.Return) and inner[-1].value is None
-
-
-def _negated(condition: N.Expr | None) -> N.Expr | None:
-    if isinstance(condition, N.Compare) and len(condition.ops) == 1:
-        return N.Compare(condition.operands, (_FLIPPED[condition.ops[0]],))
-    if isinstance(condition, N.Unary) and condition.op == "not":
-        return condition.operand
-    return None
 
 
 def _branch(p: ProgramBuilder, body: N.Body) -> N.Body:
     """Conditional values as branches: ``if c: x = a else: x = b``."""
     out: N.Body = []
     for s in body:
-        value = s.value if isinstance(s, N.Assign) and len(s.targets) == 1 else None
-        parts = _choice(value)
+        parts = None
+        if isinstance(s, N.Assign) and len(s.targets) == 1:
+            parts = _choice(s.value)
+            if parts and _is_same_name(s.targets[0], parts[1]):  # nothing to do in the first branch
+                parts = None
         previous = out[-1] if out else None
         if parts and p.on("branch_values"):
             assert isinstance(s, N.Assign)
@@ -221,7 +222,8 @@ def _worth_a_function(s: N.Statement, local: set[str]) -> bool:
     leaves = _leaves(s.value, local)
     if leaves is None or not 1 <= len(leaves) <= 6:
         return False
-    return all(
+    hints = {_parameter_hint(leaf) for leaf in leaves.values()}
+    return len(hints) == len(leaves) and all(
         _movable(leaf) and names_used([N.Evaluate(leaf)]) <= local for leaf in leaves.values()
     )
 
@@ -322,6 +324,23 @@ def _as_function(p: ProgramBuilder, result: str, value: N.Expr, local: set[str])
 
 
 def _parameter_hint(leaf: N.Expr) -> str:
-    if isinstance(leaf, N.Subscript):
-        return f"{_parameter_hint(leaf.base)}_i"
-    return leaf.id if isinstance(leaf, N.Name) else leaf.name  # type: ignore[attr-defined]
+    """Name of the parameter that takes over a value: ``m_j`` for ``m[w, j]``, ``u_prev`` for ``u[i - 1]``."""
+    match leaf:
+        case N.Name(name, _) | N.Attribute(_, name, _):
+            return name
+        case N.Subscript(base, index, _):
+            return f"{_parameter_hint(base).removesuffix('_i')}{_place(base, index[-1])}"
+    return "value"  # what a computed vector's component is taken of
+
+
+def _place(base: N.Expr, index: N.Expr | N.Slice) -> str:
+    """How an element is told from the others of its array, by its last index."""
+    match index:
+        case N.Literal(value, _):
+            vector = isinstance(base.type, T.Vec) and value in (0, 1, 2)
+            return f"_{'xyz'[int(value)]}" if vector else str(value)
+        case N.Binary("+" | "-" as op, N.Name(), N.Literal(1, _), _):
+            return "_next" if op == "+" else "_prev"
+        case N.Name(name, _):
+            return f"_{name}" if len(name) < 3 else "_i"
+    return "_i"

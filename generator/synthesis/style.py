@@ -24,8 +24,13 @@ class Style:
     math_module: bool  # math.sqrt(x) or wp.sqrt(x)
     operator_calls: bool  # wp.mul(a, b) where a statement's value is a product, a sum …
     bit_calls: bool  # wp.bit_and(a, b) instead of a & b
+    untyped_constructors: bool  # wp.vector(x, y, z) instead of wp.vec3(x, y, z)
+    full_constructors: bool  # wp.transformation(p, q) instead of wp.transform(p, q)
+    approximate_division: bool  # wp.div_approx(a, b) instead of a / b
+    len_calls: bool  # len(a) instead of a.shape[0]
     return_annotations: bool
     width: int  # columns
+    named_circle: bool  # wp.pi or math.pi instead of its digits
 
     def scalar(self, t: T.Scalar, explicit: bool | None = None) -> str:
         """Spelling of a scalar type."""
@@ -52,6 +57,8 @@ class Style:
                 return f"wp.spatial_vector{self._suffix(s)}"
             case T.SpatialMat(s):
                 return f"wp.spatial_matrix{self._suffix(s)}"
+            case T.Array(dtype, ndim, True):
+                return f"wp.indexedarray{f'{ndim}d' if ndim > 1 else ''}(dtype={self.type(dtype)})"
             case T.Array(dtype, ndim):
                 return self._array(self.type(dtype), ndim)
             case T.Tile(dtype, shape):
@@ -70,8 +77,6 @@ class Style:
         return "" if s == T.F32 and not self.suffix_vectors else s.suffix
 
     def _tile(self, dtype: str, shape: tuple[int, ...]) -> str:
-        if self.subscript:
-            return f"wp.tile[{', '.join([dtype, *map(str, shape)])}]"
         return f"wp.tile(dtype={dtype}, shape={shape})"
 
     def _array(self, dtype: str, ndim: int) -> str:
@@ -106,6 +111,11 @@ def draw(rng: random.Random, on: Draw) -> Style:
         math_module=on("math_module"),
         operator_calls=on("operator_calls"),
         bit_calls=on("bit_calls"),
+        untyped_constructors=on("untyped_constructors"),
+        full_constructors=on("full_constructors"),
+        approximate_division=on("approximate_division"),
+        len_calls=on("len_calls"),
         return_annotations=on("return_annotation"),
         width=rng.choice((88, 100, 120, 120)),
+        named_circle=on("circle_constants"),
     )

@@ -359,6 +359,7 @@ class Parameter:
     type: T.Type
     default: Expr | None = None
     generic: bool = False  # annotated Any
+    by_reference: bool = False  # what is assigned to it reaches the caller
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ SCALAR_SUFFIX = {
 }  # fmt: skip
 
 F16, F32, F64 = Scalar("float16"), Scalar("float32"), Scalar("float64")
+BF16 = Scalar("bfloat16")
 I8, I16, I32, I64 = Scalar("int8"), Scalar("int16"), Scalar("int32"), Scalar("int64")
 U8, U16, U32, U64 = Scalar("uint8"), Scalar("uint16"), Scalar("uint32"), Scalar("uint64")
 BOOL = Scalar("bool")
@@ -69,8 +70,11 @@ class SpatialMat:
 
 @dataclass(frozen=True, slots=True)
 class Array:
+    """An array; an `indexed` one reaches its elements through an array of indices."""
+
     dtype: "Type"
     ndim: int = 1
+    indexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

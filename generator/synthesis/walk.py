@@ -17,16 +17,26 @@ def _children(kind: type) -> tuple[str, ...]:
     )
 
 
+@cache
+def _backwards(kind: type) -> tuple[str, ...] | None:
+    """Children of a node, last first; None for what is no node."""
+    return _children(kind)[::-1] if kind.__module__ == N.__name__ else None
+
+
 def walk(node: Any) -> Iterator[Any]:
     """The node and everything below it: statements, expressions, slices."""
     stack = [node]
     while stack:
         here = stack.pop()
-        if isinstance(here, list | tuple):
-            stack.extend(reversed(here))
-        elif here.__class__.__module__ == N.__name__:
+        kind = here.__class__
+        if kind is list or kind is tuple:
+            stack += here[::-1]
+            continue
+        children = _backwards(kind)
+        if children is not None:
             yield here
-            stack.extend(getattr(here, name) for name in reversed(_children(here.__class__)))
+            for name in children:
+                stack.append(getattr(here, name))
 
 
 def names_used(body: N.Body) -> set[str]:
@@ -38,6 +48,23 @@ def names_used(body: N.Body) -> set[str]:
         elif isinstance(node, N.Call):
             used.add(node.callee)
     return used
+
+
+def mapped_upwards(node: Any, change: Callable[[N.Expr], N.Expr]) -> Any:
+    """As `mapped`, from the leaves up, with `change` answering every expression."""
+    if isinstance(node, tuple):
+        return tuple(mapped_upwards(item, change) for item in node)
+    if isinstance(node, list):
+        node[:] = [mapped_upwards(item, change) for item in node]
+        return node
+    new = {name: mapped_upwards(getattr(node, name), change) for name in _children(node.__class__)}
+    if isinstance(node, N.Expr | N.Slice):
+        same = all(getattr(node, name) is value for name, value in new.items())
+        node = node if same else replace(node, **new)  # type: ignore[type-var]
+        return change(node) if isinstance(node, N.Expr) else node
+    for name, value in new.items():
+        setattr(node, name, value)
+    return node
 
 
 def mapped(node: Any, change: Callable[[N.Expr], N.Expr | None]) -> Any:

@@ -1,58 +1,62 @@
+from __future__ import annotations
+
 import warp as wp
 
-
-@wp.struct
-class ModelParams:
-    contact_margin: float
-    beta: float
-    allowed_penetration: float
-    v_max_fix: float
-    friction_coef: float
-
-
-@wp.func
-def build_contact_basis(normal: wp.vec3):
-    sgn = wp.where(normal.z >= 0.0, 1.0, -1.0)
-    inv = -1.0 / (sgn + normal.z)
-    nxy = normal.x * normal.y * inv
-    t1 = wp.vec3(1.0 + sgn * normal.x * normal.x * inv, sgn * nxy, -sgn * normal.x)
-    bitangent = wp.vec3(nxy, sgn + normal.y * normal.y * inv, -normal.y)
-    return wp.matrix_from_rows(normal, t1, bitangent)
+BALL = wp.constant(0)
+JOINT_SLIDE = wp.constant(1)
+JOINT_WELD = wp.constant(2)
 
 
 @wp.kernel
-def contact_constraint_rows(
-    body0: wp.array[int],
-    body_b: wp.array[int],
-    separation: wp.array[float],
-    contact_point: wp.array[wp.vec3],
-    normals: wp.array[wp.vec3],
+def joint_errors(
+    body_ids: wp.array[wp.vec2i],
+    enabled: wp.array[int],
+    anchor_a: wp.array[wp.transform],
+    anchor_b: wp.array[wp.transform],
     body_q: wp.array[wp.transform],
-    timestep: float,
-    model: ModelParams,
-    contact_active: wp.array[int],
-    rows_a: wp.array2d[wp.spatial_vector],
-    J_b: wp.array2d[wp.spatial_vector],
-    bias_out: wp.array2d[float],
+    eq_type: wp.array[int],
+    lower: wp.array[float],
+    range_max: wp.array[float],
+    lin_residual: wp.array[wp.vec3],
+    ang_residual: wp.array[wp.vec3],
+    num_rows: wp.array[int],
+    at_limit: wp.array[int],
+    limit_error: wp.array[float],
 ):
-    conid = wp.tid()
-    ia = body0[conid]
-    b = body_b[conid]
-    dist = separation[conid]
-    if ia == b or dist >= model.contact_margin:
+    i = wp.tid()
+    ab = body_ids[i]
+    a = ab[0]
+    body_b = ab[1]
+    if enabled[i] == 0:
         return
-    contact_active[conid] = 1
-    r1 = contact_point[conid] - wp.transform_get_translation(body_q[ia])
-    arm_b = contact_point[conid] - wp.transform_get_translation(body_q[b])
-    R_c = build_contact_basis(normals[conid])
-    bias = wp.min(wp.max(-dist - model.allowed_penetration, 0.0) * model.beta / timestep, model.v_max_fix)
-    for r in range(4):
-        if r % 2 == 0:
-            s_r = 1.0
-        else:
-            s_r = -1.0
-        tan = R_c[1 + r // 2]
-        u = R_c[0] + tan * (s_r * model.friction_coef)
-        rows_a[conid, r] = wp.spatial_vector(-u, -wp.cross(r1, u))
-        J_b[conid, r] = wp.spatial_vector(u, wp.cross(arm_b, u))
-        bias_out[conid, r] = bias
+    pose_a = body_q[a] * anchor_a[i]
+    X_wb = body_q[body_b] * anchor_b[i]
+    anchor_wa = wp.transform_get_translation(pose_a)
+    p1 = wp.transform_get_translation(X_wb)
+    gap_v = p1 - anchor_wa
+    t_j = eq_type[i]
+    r0 = wp.transform_get_rotation(pose_a)
+    rot_b = wp.transform_get_rotation(X_wb)
+    if t_j == BALL:
+        lin_residual[i] = gap_v
+        num_rows[i] = 3
+    elif t_j == JOINT_SLIDE:
+        slide_dir = wp.quat_rotate(r0, wp.vec3(1.0, 0.0, 0.0))
+        lin_residual[i] = gap_v - slide_dir * wp.dot(gap_v, slide_dir)
+        rel_q = rot_b * wp.quat_inverse(r0)
+        ang_residual[i] = wp.vec3(rel_q.x, rel_q.y, rel_q.z) * (-2.0 if rel_q.w < 0.0 else 2.0)
+        num_rows[i] = 5
+    elif t_j == JOINT_WELD:
+        lin_residual[i] = gap_v
+        q_rel = rot_b * wp.quat_inverse(r0)
+        ang_residual[i] = wp.vec3(q_rel.x, q_rel.y, q_rel.z) * (2.0 * wp.sign(q_rel.w))
+        num_rows[i] = 6
+
+    rel_rot = wp.quat_inverse(r0) * rot_b
+    angle = 2.0 * wp.atan2(rel_rot.z, rel_rot.w)
+    if angle < lower[i]:
+        at_limit[i] = -1
+        limit_error[i] = lower[i] - angle
+    elif angle > range_max[i]:
+        at_limit[i] = 1
+        limit_error[i] = angle - range_max[i]

@@ -1,48 +1,38 @@
-from __future__ import annotations
-
 import warp as wp
 
 
-class Engine:
-    @wp.kernel
-    def vertex_forces(
-        particle_q: wp.array[wp.vec3d],
-        particle_qd: wp.array[wp.vec3d],
-        l0: wp.float64,
-        ks: wp.float64,
-        damping: wp.float64,
-        first: wp.array[int],
-        list_next: wp.array[int],
-        dt: wp.float64,
-        inverse_mass: wp.array[wp.float64],
-        velocities_out: wp.array[wp.vec3d],
-        speed_cap: wp.float64,
-        x_next: wp.array[wp.vec3d],
-    ):
-        i = wp.tid()
-        x_i = particle_q[i]
-        vi = particle_qd[i]
-        force = wp.vec3d(wp.float64(0.0))
-        current = first[i]
-        while current >= 0:
-            nbr = current
-            current = list_next[current]
-            delta = particle_q[nbr] - x_i
-            dist = wp.length(delta)
-            if dist < wp.float64(1e-06):
-                continue
-            n = delta / dist
-            force += n * (ks * (dist - l0) + damping * wp.dot(particle_qd[nbr] - vi, n))
+@wp.kernel
+def node_forces(
+    pos: wp.array2d(dtype=wp.vec2),
+    velocities: wp.array2d(dtype=wp.vec2),
+    dts: wp.array(dtype=float),
+    inverse_mass: wp.array2d(dtype=float),
+    spacing: float,
+    ks: float,
+    kd: float,
+    reach: int,
+    f_threshold: float,
+    v_next: wp.array2d(dtype=wp.vec2),
+    new_positions: wp.array2d(dtype=wp.vec2),
+    num_loaded: wp.array(dtype=int),
+):
+    scene, i = wp.tid()
+    xi = pos[scene, i]
+    v_i = velocities[scene, i]
+    force = wp.vec2(0.0)
+    begin = max(i - reach, 0)
+    end = min(i + reach + 1, velocities.shape[1])
+    for j in range(begin, end):
+        d = pos[scene, j] - xi
+        l = wp.length(d)
+        if l < 1e-06:
+            continue
+        axis = d / l
+        force += axis * (ks * (l - spacing) + kd * wp.dot(velocities[scene, j] - v_i, axis))
 
-        # write back
-        v_next = vi + force * (inverse_mass[i] * dt)
-        speed = wp.length(v_next)
-        if speed > speed_cap:
-            v_clamped = v_next * (speed_cap / speed)
-        else:
-            v_clamped = v_next
-        velocities_out[i] = v_clamped
-        x_next[i] = x_i + v_clamped * dt
-
-
-vertex_forces = Engine.vertex_forces
+    # output
+    vn = v_i + force * (inverse_mass[scene, i] * dts[scene])
+    v_next[scene, i] = vn
+    new_positions[scene, i] = xi + vn * dts[scene]
+    if wp.length(force) > f_threshold:
+        wp.atomic_add(num_loaded, scene, 1)

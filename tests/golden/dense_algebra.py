@@ -1,36 +1,33 @@
-from typing import Any
-
 import warp as wp
 
+mat66 = wp.types.matrix(shape=(6, 6), dtype=float)
+vec6 = wp.types.vector(length=6, dtype=float)
 
-@wp.kernel(enable_backward=False)
-def largest_eigenvalue(
-    cluster_group: wp.array[int],
-    tensors: wp.array3d[Any],
+
+@wp.kernel(module="unique")
+def power_iteration(
+    num_clusters: int,
+    mask: wp.array[int],
+    matrices: wp.array[mat66],
     steps: int,
-    order: int,
-    vectors: wp.array2d[Any],
-    work: wp.array2d[Any],
-    largest: wp.array[Any],
+    initial: wp.array[vec6],
+    modes: wp.array[vec6],
+    lambdas: wp.array[float],
+    iteration_counts: wp.array[int],
 ):
     idx = wp.tid()
-    if cluster_group[idx] != 0:
+    if idx >= num_clusters:
         return
-    rho = tensors.dtype(0.0)
-    for sweep in range(steps):
-        for row in range(order):
-            total = tensors.dtype(0.0)
-            for col in range(order):
-                total += wp.mul(tensors[idx, row, col], vectors[idx, col])
-            work[idx, row] = total
-        sum_sq = tensors.dtype(0.0)
-        for i in range(order):
-            sum_sq += wp.mul(work[idx, i], work[idx, i])
-        nrm = wp.sqrt(sum_sq)
-        rho = nrm
-        for q in range(order):
-            vectors[idx, q] = wp.div(work[idx, q], nrm)
-    largest[idx] = rho
-
-
-wp.overload(largest_eigenvalue, {"tensors": wp.array3d[wp.float64], "vectors": wp.array2d[wp.float64], "work": wp.array2d[wp.float64], "largest": wp.array[wp.float64]})
+    if mask[idx] == 0:
+        return
+    c = matrices[idx]
+    x = wp.normalize(initial[idx])
+    count = int(0)
+    for iteration in range(steps):
+        nxt = wp.normalize(c * x)
+        count += 1
+        x = nxt
+    eigenvalue = wp.dot(x, c * x)
+    modes[idx] = x
+    lambdas[idx] = eigenvalue
+    iteration_counts[idx] = count

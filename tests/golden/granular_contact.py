@@ -1,121 +1,171 @@
 import warp as wp
 
-FLAG_ACTIVE = wp.constant(2)
-
 
 @wp.struct
-class SimParams:
-    grain_radius: wp.float32
-    search_dist: wp.float32
-    kn: wp.float32
-    force_range: wp.float32
-    rate: wp.float32
-    dt: wp.float32
-    r_max: wp.float32
-    min_radius: wp.float32
-    num_walls: wp.int32
-    cn: wp.float32
-    kt: wp.float32
-    m: wp.float32
-    g: wp.vec3
+class Params:
+    grain_radius: float
+    wall_radius: float
+    angular_speed: float
+    kn: float
+    cn: float
+    wall_friction: float
+    v_reg: float
+    kt: float
+    query_dist: float
+    cutoff: float
+    cohesion_range: float
+    rest_energy: float
+
+
+@wp.func
+def half_mv2(mass: float, v: wp.vec3) -> float:
+    return 0.5 * mass * wp.dot(v, v)
+
+
+@wp.func
+def calc_rad(x: float, z: float) -> float:
+    return wp.sqrt(x * x + z * z)
+
+
+@wp.func
+def eval_inward(x: float, rad: float, z: float) -> wp.vec3:
+    return wp.vec3(-(x / rad), 0.0, -(z / rad))
 
 
 @wp.kernel
-def fused_grain_mesh_contact(
-    geometry: wp.uint64,
-    x: wp.array[wp.vec3],
-    enabled: wp.array[wp.int32],
-    is_static: wp.array[wp.int32],
-    radius: wp.array[wp.float32],
-    labels: wp.array[wp.int32],
-    pos: wp.array[wp.vec3],
-    vel: wp.array[wp.vec3],
-    grain_flags: wp.array[wp.int32],
-    boundaries: wp.array[wp.vec4],
-    positions: wp.array[wp.vec3],
-    net_force: wp.array[wp.vec3],
-    grain_active: wp.array[wp.int32],
-    torques: wp.array[wp.vec3],
-    rs: wp.array[wp.float32],
-    wall_mu: wp.float32,
-    config: SimParams,
-    forces: wp.array[wp.vec3],
-    r_out: wp.array[wp.float32],
-    radius_norm: wp.array[wp.float32],
-    f_out: wp.array[wp.vec3],
-    velocities_out: wp.array[wp.vec3],
-    positions_out: wp.array[wp.vec3],
-    omega: wp.array[wp.vec3],
-    orientations: wp.array[wp.quat],
+def fused_drum_wall_forces(
+    collider: wp.uint64,
+    grid: wp.uint64,
+    pos: wp.array(dtype=wp.vec3),
+    velocities: wp.array(dtype=wp.vec3),
+    material_id: wp.array(dtype=int),
+    radius_table: wp.array(dtype=float),
+    normals: wp.array(dtype=wp.vec3),
+    wall_offsets: wp.array(dtype=float),
+    radii: wp.array(dtype=float),
+    mass: wp.array(dtype=float),
+    spins: wp.array(dtype=wp.vec3),
+    inertias: wp.array(dtype=float),
+    grain_count: int,
+    radius: float,
+    m: float,
+    model: Params,
+    wall_force: wp.array(dtype=wp.vec3),
+    forces: wp.array(dtype=wp.vec3),
+    force_max: wp.array(dtype=float),
+    force_magnitude: wp.array(dtype=float),
+    contact_force: wp.array(dtype=wp.vec3),
+    hit_face: wp.array(dtype=int),
+    force_out: wp.array(dtype=wp.vec3),
+    kinetic: wp.array(dtype=float),
+    at_rest: wp.array(dtype=int),
+    total_energy: wp.array(dtype=float),
+    e_max: wp.array(dtype=float),
+    penetration: wp.array(dtype=float),
 ):
-    """Push grains out of a mesh.
+    """Inner contact with a cylindrical wall.
 
-    Lubachevsky-Stillinger growth of the radii.
+    Wall contact with friction.
 
-    Penalty forces from the container walls.
+    Push grains out of a mesh.
 
-    Translate and rotate the grains.
+    Contact forces between grains.
+
+    Energy of the assembly and grains at rest.
+
+    Kinetic energy of the assembly.
+
+    Coordination number of every grain.
     """
-    i = wp.tid()
-    if enabled[i] == 0 or is_static[i] == 1:
+    tid = wp.tid()
+    if tid >= grain_count:
         return
-    x_i = x[i]
-    hit = wp.mesh_query_point(geometry, x_i, config.search_dist)
-    if hit.result:
-        surface_point = wp.mesh_eval_position(geometry, hit.face, hit.u, hit.v)
-        to_grain = x_i - surface_point
-        sdf = wp.length(to_grain) * hit.sign
-        if sdf < config.grain_radius:
-            normal = wp.normalize(to_grain) * hit.sign
-            force = normal * (config.kn * (config.grain_radius - sdf))
-            force = wp.max(
-                wp.min(force, wp.vec3(config.force_range, config.force_range, config.force_range)),
-                -wp.vec3(config.force_range, config.force_range, config.force_range),
-            )
-            forces[i] = force
+    assert tid >= 0 and tid < pos.shape[0]
+    pos_i = pos[tid]
+    v_i = velocities[tid]
+    rad = calc_rad(pos_i.x, pos_i.z)
+    pen = rad + model.grain_radius - model.wall_radius
+    if pen <= 0.0 and rad < model.wall_radius:
+        return
+    inward = eval_inward(pos_i.x, rad, pos_i.z)
+    surface_v = wp.vec3(model.angular_speed * pos_i.z, 0.0, -model.angular_speed * pos_i.x)
+    dv = v_i - surface_v
+    vn = wp.dot(dv, inward)
+    fn = wp.max(model.kn * pen - model.cn * vn, 0.0)
+    slip_t = dv - inward * vn
+    f_t = slip_t * (-model.wall_friction * fn / wp.sqrt(wp.dot(slip_t, slip_t) + model.v_reg * model.v_reg))
+    wall_force[tid] = inward * fn + f_t
 
-    # lubachevsky-Stillinger growth of the radii
-    if labels[i] == 1:
-        return
-    r = radius[i]
-    next_r = r * (1.0 + config.rate * config.dt)
-    next_r = wp.min(next_r, config.r_max)
-    next_r = wp.clamp(next_r, config.min_radius, config.r_max)
-    r_out[i] = next_r
-    radius_norm[i] = wp.abs(next_r)
-
-    # penalty forces from the container walls
-    if (grain_flags[i] & FLAG_ACTIVE) == 0:
-        return
-    pos_i = pos[i]
-    vel_i = vel[i]
-    f = wp.vec3(0.0)
-    for wall in range(config.num_walls):
-        pl = boundaries[wall]
-        n = wp.vec3(pl[0], pl[1], pl[2])
-        gap = wp.dot(n, pos_i) + pl[3] - radius[i]
-        if gap >= 0.0:
+    # Wall contact with friction
+    force = wp.vec3(0.0)
+    for w in range(4):
+        normal = normals[w]
+        c = wp.dot(normal, pos_i) - wall_offsets[w] - radius_table[material_id[tid]]
+        if c >= 0.0:
             continue
-        v_n = wp.dot(vel_i, n)
-        f_n = -config.kn * gap - config.cn * wp.min(v_n, 0.0)
-        f += n * f_n
-        slip = vel_i - n * v_n
-        vt_len = wp.length(slip)
-        if vt_len > 1e-06:
-            f -= slip * (wp.min(config.kt * vt_len, wall_mu * f_n) / vt_len)
-    f_out[i] = f
+        v_n = wp.dot(v_i, normal)
+        f_n = -model.kn * c - model.cn * wp.min(v_n, 0.0)
+        force += normal * f_n
+        slip = v_i - normal * v_n
+        vs = wp.length(slip)
+        if vs > 1e-06:
+            force -= slip * (wp.min(model.kt * vs, model.wall_friction * f_n) / vs)
+    forces[tid] = force
+    wp.atomic_max(force_max, 0, wp.length(force))
+    force_magnitude[tid] = wp.length(force)
 
-    # translate and rotate the grains
-    if grain_active[i] == 0:
-        return
-    v = vel[i] + (net_force[i] / config.m + config.g) * config.dt
-    velocities_out[i] = v
-    positions_out[i] = positions[i] + v * config.dt
+    # Push grains out of a mesh
+    res = wp.mesh_query_point_sign_parity(collider, pos_i, model.query_dist)
+    if res.result:
+        surface_point = wp.mesh_eval_position(collider, res.face, res.u, res.v)
+        to_grain = pos_i - surface_point
+        sdf = wp.length(to_grain) * res.sign
+        if sdf < radius:
+            n = wp.normalize(to_grain) * res.sign
+            contact_force[tid] = n * (model.kn * (radius - sdf) - model.cn * wp.min(wp.dot(velocities[tid], n), 0.0))
+            hit_face[tid] = res.face
 
-    # rotation
-    inertia = 0.4 * config.m * rs[i] * rs[i]
-    spin = omega[i] + torques[i] * (config.dt / inertia)
-    omega[i] = spin
-    theta = wp.length(spin) * config.dt
-    if theta > 1e-08:
-        orientations[i] = wp.quat_from_axis_angle(wp.normalize(spin), theta) * orientations[i]
+    # Contact forces between grains
+    pid = wp.hash_grid_point_id(grid, tid)
+    xi = pos[pid]
+    ri = radii[pid]
+    f_total = wp.vec3(0.0)
+    for other in wp.hash_grid_query(grid, xi, model.cutoff):
+        if other == pid:
+            continue
+        r = xi - pos[other]
+        rij = wp.length(r)
+        if rij >= model.cutoff or rij < 1e-06:
+            continue
+        delta = ri + radii[other] - rij
+        if delta < -model.cohesion_range:
+            continue
+        f_total += r / rij * (model.kn * delta * (1.0 + wp.max(delta, 0.0) / ri))
+
+    # write back
+    wp.atomic_add(force_out, pid, f_total)
+
+    # Energy of the assembly and grains at rest
+    ek = half_mv2(mass[pid], velocities[pid])
+    ek += 0.5 * inertias[pid] * wp.dot(spins[pid], spins[pid])
+    wp.atomic_add(kinetic, 0, ek)
+    if ek < model.rest_energy:
+        at_rest[pid] = 1
+    else:
+        at_rest[pid] = 0
+
+    # Kinetic energy of the assembly
+    energy = half_mv2(m, velocities[pid])
+    wp.atomic_add(total_energy, 0, energy)
+    wp.atomic_max(e_max, 0, energy)
+
+    # Coordination number of every grain
+    deepest = float(0.0)
+    for index in wp.hash_grid_query(grid, xi, model.cutoff):
+        d = wp.length(xi - pos[index])
+        if d >= model.cutoff or d < 1e-06:
+            continue
+        overlap = radii[pid] + radii[index] - d
+        if overlap > 0.0:
+            deepest = wp.max(deepest, overlap)
+    penetration[pid] = deepest

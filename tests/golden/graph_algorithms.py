@@ -2,24 +2,20 @@ import warp as wp
 
 
 @wp.kernel(enable_backward=False)
-def expand_frontier(
-    levels: wp.array[int],
-    row_offsets: wp.array[int],
-    adjacency: wp.array[int],
-    level: int,
-    dist_out: wp.array[int],
-    discovered: wp.array[int],
-    predecessor: wp.array[int],
+def assign_components(
+    ancestor: wp.array[int],
+    vertex_count: int,
+    rounds: int,
+    component: wp.array[int],
+    depths: wp.array[int],
 ):
-    v = wp.tid()
-    if levels[v] != level:
+    tid = wp.tid()
+    if tid >= vertex_count:
         return
-    row_start = row_offsets[v]
-    row_end = row_offsets[v + 1]
-    for edge in range(row_start, row_end):
-        nbr = adjacency[edge]
-        if levels[nbr] >= 0:
-            continue
-        wp.atomic_min(dist_out, nbr, level + 1)
-        wp.atomic_min(predecessor, nbr, v)
-        wp.atomic_max(discovered, nbr, 1)
+    node = int(tid)
+    depth = int(0)
+    while ancestor[node] >= 0 and depth < rounds:
+        node = ancestor[node]
+        depth += 1
+    component[tid] = node
+    depths[tid] = depth

@@ -1,115 +1,64 @@
 import warp as wp
 
-ACTIVE_BIT = wp.constant(2)
+PARTICLE_ACTIVE = wp.constant(wp.uint32(4))
 
 
-@wp.func
-def corotated(def_grad: wp.mat33d, mu: wp.float64, lame: wp.float64) -> wp.mat33d:
-    """Kirchhoff stress of a deformation gradient."""
-    u_mat, s, v = wp.svd3(def_grad)
-    polar = u_mat * wp.transpose(v)
-    det_f = wp.determinant(def_grad)
-    return (
-        (def_grad - polar) * wp.transpose(def_grad) * (wp.float64(2.0) * mu)
-        + wp.diag(wp.vec3d(wp.float64(1.0))) * (lame * det_f * (det_f - wp.float64(1.0)))
-    )
-
-
-@wp.func
-def eval_e_hat(sigma_i: wp.float64, sigma_i_1: wp.float64, sigma_i_2: wp.float64) -> wp.vec3d:
-    return wp.vec3d(
-        wp.log(wp.max(wp.abs(sigma_i), wp.float64(0.05))),
-        wp.log(wp.max(wp.abs(sigma_i_1), wp.float64(0.05))),
-        wp.log(wp.max(wp.abs(sigma_i_2), wp.float64(0.05))),
-    )
-
-
-@wp.kernel(enable_backward=False)
-def metal_plasticity_step(
-    particle_group: wp.array[int],
-    mus: wp.array[wp.float64],
-    def_grad: wp.array[wp.mat33d],
-    lambda_0s: wp.array[wp.float64],
-    flags: wp.array[int],
-    lame_lambdas: wp.array[wp.float64],
-    particle_active: wp.array[int],
-    tau_y: wp.float64,
-    phi: wp.float64,
-    margin: wp.float64,
-    deformation: wp.array[wp.mat33d],
-    kirchhoff: wp.array[wp.mat33d],
-    pressures: wp.array[wp.float64],
-    f_mats: wp.array[wp.mat33d],
-    is_plastic: wp.array[int],
-    particle_x: wp.array[wp.vec3d],
-    v_p: wp.array[wp.vec3d],
+@wp.kernel
+def sand_plasticity_step(
+    enabled: wp.array2d(dtype=int),
+    is_static: wp.array2d(dtype=int),
+    mu_0s: wp.array2d(dtype=float),
+    lame_lambdas: wp.array2d(dtype=float),
+    state_flags: wp.array2d(dtype=wp.uint32),
+    phi: float,
+    crit_c: float,
+    theta_s: float,
+    xi: float,
+    def_grad: wp.array2d(dtype=wp.mat22),
+    volume_correction: wp.array2d(dtype=float),
+    yielded: wp.array2d(dtype=int),
+    particle_jp: wp.array2d(dtype=float),
+    hardened_mu: wp.array2d(dtype=float),
 ):
-    """Viscoplastic flow above the yield stress.
+    """Frictional plasticity of sand.
 
-    Constitutive update.
-
-    Drucker-Prager return mapping.
-
-    Project particles out of a collider.
+    Plastic projection by singular values.
     """
-    tid = wp.tid()
-    if particle_group[tid] == 1:
+    scene, tid = wp.tid()
+    if enabled[scene, tid] == 0 or is_static[scene, tid] == 1:
         return
-    f_p = deformation[tid]
-    u, sigma, v_mat = wp.svd3(f_p)
-    e_hat = eval_e_hat(sigma[0], sigma[1], sigma[2])
-    eps_hat = e_hat - wp.vec3d(wp.float64(1.0)) * ((e_hat[0] + e_hat[1] + e_hat[2]) / wp.float64(3.0))
-    e_norm = wp.length(eps_hat)
-    over = e_norm - tau_y / (wp.float64(2.0) * mus[tid])
-    if over <= wp.float64(0.0):
+    sin_phi = wp.sin(phi)
+    cone = 1.632993 * sin_phi / (3.0 - sin_phi)
+    F = def_grad[scene, tid]
+    u_mat, s, v_mat = wp.svd2(F)
+    eps = wp.vec2(wp.log(wp.max(wp.abs(s[0]), 0.05)), wp.log(wp.max(wp.abs(s[1]), 0.05)))
+    trace_e = eps[0] + eps[1] + volume_correction[scene, tid]
+    eps_hat = eps - wp.vec2(1.0) * (trace_e / 2.0)
+    norm_d = wp.length(eps_hat)
+    if trace_e >= 0.0 or norm_d < 1e-07:
+        def_grad[scene, tid] = u_mat * wp.transpose(v_mat)
+        volume_correction[scene, tid] = trace_e
         return
-    e_new = e_hat - eps_hat * (over / e_norm)
-    deformation[tid] = u * wp.diag(wp.vec3d(wp.exp(e_new[0]), wp.exp(e_new[1]), wp.exp(e_new[2]))) * wp.transpose(v_mat)
-
-    if particle_group[tid] == 2:
-        return
-    tau = corotated(def_grad[tid], mus[tid], lambda_0s[tid])
-    kirchhoff[tid] = tau
-    pressures[tid] = wp.trace(tau) * wp.float64(-0.3333333)
-
-    if wp.bit_and(flags[tid], ACTIVE_BIT) == 0:
-        return
-    s_phi = wp.sin(phi)
-    slope = wp.float64(1.632993) * s_phi / (wp.float64(3.0) - s_phi)
-    f = f_mats[tid]
-    uu, sig, v = wp.svd3(f)
-    log_s = wp.vec3d(
-        wp.log(wp.max(wp.abs(sig[0]), wp.float64(0.05))),
-        wp.log(wp.max(wp.abs(sig[1]), wp.float64(0.05))),
-        wp.log(wp.max(wp.abs(sig[2]), wp.float64(0.05))),
+    dg = (
+        norm_d + (2.0 * lame_lambdas[scene, tid] + 2.0 * mu_0s[scene, tid]) / (2.0 * mu_0s[scene, tid]) * trace_e * cone
     )
-    vol_e = log_s[0] + log_s[1] + log_s[2]
-    e_dev = log_s - wp.vec3d(wp.float64(1.0)) * (vol_e / wp.float64(3.0))
-    shear = wp.length(e_dev)
-    if vol_e >= wp.float64(0.0) or shear < wp.float64(1e-07):
-        f_mats[tid] = uu * wp.transpose(v)
-        return
-    excess = (
-        shear
-        + (wp.float64(3.0) * lame_lambdas[particle_group[tid]] + wp.float64(2.0) * mus[tid]) / (wp.float64(2.0) * mus[tid]) * vol_e * slope
-    )
-    if excess <= wp.float64(0.0):
-        return
-    h_new = log_s - e_dev * (excess / wp.max(shear, wp.float64(1e-07)))
-    stretch = wp.vec3d(wp.exp(h_new[0]), wp.exp(h_new[1]), wp.exp(h_new[2]))
-    f_mats[tid] = uu * wp.diag(stretch) * wp.transpose(v)
-    is_plastic[tid] = 1
+    volume_correction[scene, tid] = 0.0
+    if dg > 0.0:
+        e_new = eps - eps_hat * (dg / wp.max(norm_d, 1e-07))
+        sig_new = wp.vec2(wp.exp(e_new[0]), wp.exp(e_new[1]))
+        def_grad[scene, tid] = u_mat * wp.diag(sig_new) * wp.transpose(v_mat)
+        yielded[scene, tid] = 1
 
-    if particle_active[tid] == 0:
+    if wp.bit_and(state_flags[scene, tid], PARTICLE_ACTIVE) == wp.uint32(0):
         return
-    x = particle_x[tid]
-    vp = v_p[tid]
-    for axis in range(3):
-        if x[axis] < margin:
-            x[axis] = margin
-            vp[axis] = wp.max(vp[axis], wp.float64(0.0))
-        elif x[axis] > wp.float64(1.0) - margin:
-            x[axis] = wp.float64(1.0) - margin
-            vp[axis] = wp.min(vp[axis], wp.float64(0.0))
-    particle_x[tid] = x
-    v_p[tid] = vp
+    f = def_grad[scene, tid]
+    u, sigma, vv = wp.svd2(f)
+    sc = wp.vec2(sigma[0], sigma[1])
+    dj = float(1.0)
+    for axis in range(2):
+        si = wp.clamp(sigma[axis], 1.0 - crit_c, 1.0 + theta_s)
+        dj *= sigma[axis] / si
+        sc[axis] = si
+    def_grad[scene, tid] = u * wp.diag(sc) * wp.transpose(vv)
+    particle_jp[scene, tid] = particle_jp[scene, tid] * dj
+    hardened_mu[scene, tid] = mu_0s[scene, tid] * wp.exp(xi * (1.0 - particle_jp[scene, tid]))

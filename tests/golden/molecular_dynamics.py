@@ -1,38 +1,46 @@
 import warp as wp
 
 
+@wp.struct
+class ModelParams:
+    timestep: float
+    cell_size: float
+
+
 @wp.func
-def get_bin_id(vi: wp.vec3d, v_hist_max: wp.float64):
-    return wp.clamp(int(wp.length(vi) / v_hist_max * wp.float64(20.0)), 0, 19)
+def wrap_position(p: wp.vec3, box: float):
+    return wp.vec3(p.x - box * wp.floor(p.x / box), p.y - box * wp.floor(p.y / box), p.z - box * wp.floor(p.z / box))
 
 
 @wp.kernel
-def fused_rescale_positions(
-    mask: wp.array2d[int],
-    v: wp.array2d[wp.vec3d],
+def verlet_positions(
+    force: wp.array(dtype=wp.vec3),
+    enabled: wp.array(dtype=int),
+    is_static: wp.array(dtype=int),
+    bead_group: wp.array(dtype=int),
+    ms: wp.array(dtype=float),
     num_beads: int,
-    box_scale: wp.float64,
-    center: wp.vec3d,
-    mass: wp.float64,
-    v_hist_max: wp.float64,
-    positions: wp.array2d[wp.vec3d],
-    kinetic_energy: wp.array[wp.float64],
-    net_momentum: wp.array[wp.vec3d],
-    velocity_hist: wp.array2d[int],
+    model: ModelParams,
+    coords: wp.array(dtype=wp.vec3),
+    prev_positions: wp.array(dtype=wp.vec3),
+    velocities: wp.array(dtype=wp.vec3),
+    image_flags: wp.array(dtype=wp.vec3i),
 ):
-    w, a = wp.tid()
-    if a >= num_beads:
+    i = wp.tid()
+    if i >= num_beads:
         return
-    if mask[w, a] == 0:
+    if enabled[i] == 0 or is_static[i] == 1:
         return
-    scaled = center + (positions[w, a] - center) * box_scale
-    positions[w, a] = scaled
-
-    # instantaneous observables
-    if mask[w, a] != 0:
-        vi = v[w, a]
-        e_kin = wp.float64(0.5) * mass * wp.dot(vi, vi)
-        wp.atomic_add(kinetic_energy, w, e_kin)
-        wp.atomic_add(net_momentum, w, vi * mass)
-        bin_id = get_bin_id(vi, v_hist_max)
-        wp.atomic_add(velocity_hist, w, bin_id, 1)
+    cur = coords[i]
+    x_new = cur * 2.0 - prev_positions[i] + force[i] * (1.0 / ms[bead_group[i]] * model.timestep * model.timestep)
+    velocities[i] = (x_new - prev_positions[i]) / (2.0 * model.timestep)
+    prev_positions[i] = cur
+    image_flags[i] = (
+        image_flags[i]
+        + wp.vec3i(
+            int(wp.floor(x_new.x / model.cell_size)),
+            int(wp.floor(x_new.y / model.cell_size)),
+            int(wp.floor(x_new.z / model.cell_size)),
+        )
+    )
+    coords[i] = wrap_position(x_new, model.cell_size)

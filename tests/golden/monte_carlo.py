@@ -1,40 +1,23 @@
-from typing import Any
-
 import warp as wp
 
 
+@wp.func
+def evaluate(u: float, a: float):
+    offset = u - 0.7
+    return 1.0 / (offset * offset + 0.01 * a)
+
+
 @wp.kernel(module="unique")
-def simulate_paths(
-    step_index: int,
-    random_seed: int,
-    spot: Any,
-    k_strike: Any,
-    r: Any,
-    volatility: Any,
-    horizon: Any,
-    n_steps: int,
-    barrier_level: Any,
-    estimate: wp.array[Any],
-    path_count: int,
-):
+def sample_integral(step_index: int, random_seed: int, num_samples: int, decay: float, result: wp.array(dtype=float)):
     tid = wp.tid()
     rng_state = wp.rand_init(random_seed + step_index, tid)
-    h = horizon / estimate.dtype(n_steps)
-    sqrt_dt = wp.sqrt(h)
-    price = estimate.dtype(spot)
-    knocked_in = int(1)
-    for n in range(n_steps):
-        dw = wp.randn(rng_state)
-        price *= wp.exp((r - estimate.dtype(0.5) * volatility * volatility) * h + volatility * sqrt_dt * dw)
-        if price >= barrier_level:
-            knocked_in = 0
-            break
-    if knocked_in == 1:
-        payoff = max(k_strike - price, estimate.dtype(0.0))
-    else:
-        payoff = estimate.dtype(0.0)
-    pv = wp.exp(-r * horizon) * payoff
-    estimate[0] += pv / estimate.dtype(path_count)
-
-
-wp.overload(simulate_paths, {"spot": float, "k_strike": float, "r": float, "volatility": float, "horizon": float, "barrier_level": float, "estimate": wp.array[float]})
+    integral = float(0.0)
+    for sample_id in range(num_samples):
+        cell = 1.0 / float(num_samples)
+        sample = (float(sample_id) + wp.randf(rng_state)) * cell
+        q = float(1.0)
+        value = evaluate(sample, decay)
+        inv_pdf = 1.0 / q
+        integral += value * inv_pdf
+    mean = integral / float(num_samples)
+    result[tid] = mean

@@ -1,45 +1,50 @@
 import warp as wp
 
 
+@wp.struct
+class Settings:
+    max_life: float
+    lam: float
+
+
+@wp.func
+def place(center: wp.vec3, radius: float, d: wp.vec3) -> wp.vec3:
+    return center + d * radius
+
+
 @wp.kernel
-def update_particles(
-    x: wp.array[wp.vec3d],
-    velocities: wp.array[wp.vec3d],
-    inv_mass: wp.array[wp.float64],
-    material_id: wp.array[int],
-    air_drags: wp.array[wp.float64],
-    rest_positions: wp.array[wp.vec3d],
-    h: wp.float64,
-    g: wp.vec3d,
-    spring_ke: wp.float64,
-    well_center: wp.vec3d,
-    well_strength: wp.float64,
-    softening: wp.float64,
-    t: wp.float64,
-    gust: wp.float64,
-    frequency: wp.float64,
-    positions_out: wp.array[wp.vec3d],
-    velocities_out: wp.array[wp.vec3d],
+def inject_particles(
+    remaining_life: wp.array(dtype=float),
+    cdf: wp.array(dtype=float),
+    source_kind: wp.array(dtype=int),
+    centers: wp.array(dtype=wp.vec3),
+    emitter_radius: wp.array(dtype=float),
+    rng_seed: int,
+    life_lo: float,
+    model: Settings,
+    points: wp.array(dtype=wp.vec3),
+    ttl: wp.array(dtype=float),
+    burst_size: wp.array(dtype=int),
+    num_spawned: wp.array(dtype=int),
 ):
-    i = wp.tid()
-    xi = x[i]
-    vel = velocities[i]
-    inv_m = inv_mass[i]
-    f = wp.vec3d(wp.float64(0.0))
-    # air drag
-    f += -air_drags[material_id[i]] * wp.length(vel) * vel
-    f += spring_ke * (rest_positions[i] - xi)
-    r = well_center - xi
-    d2 = wp.dot(r, r) + softening * softening
-    f += r * (well_strength / (d2 * wp.sqrt(d2)))
-    arg = xi.x * frequency + t
-    f += wp.vec3d(wp.sin(arg), wp.cos(arg), wp.sin(arg * wp.float64(2.0))) * gust
-    accel = f * inv_m + g
-
-    vel += accel * h
-    xi += vel * h
-
-    # collisions
-
-    positions_out[i] = xi
-    velocities_out[i] = vel
+    """Respawn particles inside their source."""
+    idx = wp.tid()
+    if remaining_life[idx] > 0.0:
+        return
+    state = wp.rand_init(rng_seed, idx)
+    source = wp.min(wp.sample_cdf(state, cdf), 3)
+    form = source_kind[source]
+    d = wp.vec3(0.0)
+    if form == 0:
+        u = wp.sample_unit_ring(state)
+        d = wp.vec3(u.x, u.y, 0.0)
+    elif form == 1:
+        flat = wp.sample_unit_disk(state)
+        d = wp.vec3(flat.x, flat.y, 0.0)
+    else:
+        d = wp.sample_unit_hemisphere(state)
+    points[idx] = place(centers[source], emitter_radius[source], d)
+    ttl[idx] = wp.randf(state, life_lo, model.max_life)
+    num = int(wp.poisson(state, model.lam))
+    burst_size[idx] = num
+    wp.atomic_add(num_spawned, 0, num)

@@ -1,41 +1,51 @@
+from typing import Any
+
 import warp as wp
 
 
 @wp.func
-def limit_torque(q: wp.float64, lo: wp.float64, upper: wp.float64, stiffness: wp.float64):
-    return stiffness * (wp.min(q - lo, wp.float64(0.0)) + wp.max(q - upper, wp.float64(0.0)))
+def calc_inv_eff(inv_m_a: Any, inv_m_b1: Any, ca: wp.vec3, inv_a: wp.mat33, cb: wp.vec3, inv_b1: wp.mat33):
+    return inv_m_a + inv_m_b1 + wp.dot(ca, inv_a * ca) + wp.dot(cb, inv_b1 * cb)
 
 
-@wp.func
-def get_torque(kp: wp.float64, dq: wp.float64, kds_i: wp.float64, qd_des_i: wp.float64, rates_i: wp.float64):
-    return kp * dq + kds_i * (qd_des_i - rates_i)
-
-
-@wp.kernel(module="unique")
-def pd_control(
-    q: wp.array(dtype=wp.float64),
-    rates: wp.array(dtype=wp.float64),
-    dof_group: wp.array(dtype=int),
-    commands: wp.array(dtype=wp.float64),
-    kds: wp.array(dtype=wp.float64),
-    qd_des: wp.array(dtype=wp.float64),
-    q_min: wp.array(dtype=wp.float64),
-    q_max: wp.array(dtype=wp.float64),
-    kp: wp.float64,
-    joint_friction: wp.float64,
-    limit_stiffness: wp.float64,
-    m: wp.float64,
-    com_dist: wp.float64,
-    gravity: wp.float64,
-    joint_tau: wp.array(dtype=wp.float64),
+@wp.kernel
+def distance_joints(
+    joint_pairs: wp.array(dtype=int),
+    com: wp.array(dtype=wp.vec3),
+    orientations: wp.array(dtype=wp.quat),
+    velocities: wp.array(dtype=wp.vec3),
+    angular_velocities: wp.array(dtype=wp.vec3),
+    inv_m: wp.array(dtype=float),
+    inv_i: wp.array(dtype=wp.mat33),
+    local_a: wp.array(dtype=wp.vec3),
+    local_b: wp.array(dtype=wp.vec3),
+    joint_count: int,
+    h: float,
+    erp: float,
+    max_length: float,
+    dv_out: wp.array(dtype=wp.vec3),
+    ang_corr: wp.array(dtype=wp.vec3),
 ):
-    """Motor model with velocity-dependent limits."""
-    tid = wp.tid()
-    if dof_group[tid] != 0:
+    """Distance joints between bodies."""
+    j = wp.tid()
+    if j >= joint_count:
         return
-    dq = commands[tid] - q[tid]
-    torque = get_torque(kp, dq, kds[tid], qd_des[tid], rates[tid])
-    torque -= joint_friction * wp.sign(rates[tid])
-    torque -= limit_torque(q[tid], q_min[tid], q_max[tid], limit_stiffness)
-    torque += m * gravity * com_dist * wp.cos(q[tid])
-    joint_tau[tid] = torque
+    first = j * 2
+    a = joint_pairs[first]
+    b1 = joint_pairs[first + 1]
+    ra = wp.quat_rotate(orientations[a], local_a[j])
+    r1 = wp.quat_rotate(orientations[b1], local_b[j])
+    err = com[a] + ra - com[b1] - r1
+    cdot = velocities[a] + wp.cross(angular_velocities[a], ra) - velocities[b1] - wp.cross(angular_velocities[b1], r1)
+    dist = wp.length(err)
+    if dist < 1e-06 or dist < max_length:
+        return
+    n = err / dist
+    ca = wp.cross(ra, n)
+    cb = wp.cross(r1, n)
+    inv_eff = calc_inv_eff(inv_m[a], inv_m[b1], ca, inv_i[a], cb, inv_i[b1])
+    impulse = n * (-(wp.dot(cdot, n) + erp / h * (dist - max_length)) / inv_eff)
+    wp.atomic_add(dv_out, a, impulse * inv_m[a])
+    wp.atomic_sub(dv_out, b1, impulse * inv_m[b1])
+    wp.atomic_add(ang_corr, a, inv_i[a] * wp.cross(ra, impulse))
+    wp.atomic_sub(ang_corr, b1, inv_i[b1] * wp.cross(r1, impulse))

@@ -1,21 +1,39 @@
 import warp as wp
 
+FLAG_ACTIVE = wp.constant(wp.uint32(2))
 
-@wp.kernel(enable_backward=False)
-def sort_chunks(num_valid: wp.array(dtype=int), distances: wp.array2d(dtype=wp.uint64)):
-    row = wp.tid()
-    size = num_valid[row]
-    if size <= 1:
+
+@wp.struct
+class HistogramState:
+    state_flags: wp.uint32
+
+
+@wp.kernel
+def percentile_per_row(
+    bins: wp.array3d[float],
+    histograms: wp.array2d[HistogramState],
+    quantile: float,
+    range_min: float,
+    bin_size: float,
+    cut_values: wp.array2d[float],
+):
+    scene, row = wp.tid()
+    if (histograms[scene, row].state_flags & FLAG_ACTIVE) == wp.uint32(0):
         return
-    stride = int(size)
-    swapped = int(1)
-    while stride > 1 or swapped == 1:
-        stride = wp.max(stride * 10 // 13, 1)
-        swapped = int(0)
-        for i in range(size - stride):
-            j = i + stride
-            if distances[row, i] > distances[row, j]:
-                pivot_key = distances[row, i]
-                distances[row, i] = distances[row, j]
-                distances[row, j] = pivot_key
-                swapped = 1
+    mass = float(0.0)
+    for j in range(bins.shape[2]):
+        mass += bins[scene, row, j]
+    if mass <= 0.0:
+        return
+    running = float(0.0)
+    at = int(0)
+    target = quantile * mass
+    while at < bins.shape[2] - 1 and running + bins[scene, row, at] < target:
+        running += bins[scene, row, at]
+        at += 1
+    inside = bins[scene, row, at]
+    if inside > 0.0:
+        t = min((target - running) / inside, 1.0)
+    else:
+        t = float(0.5)
+    cut_values[scene, row] = range_min + (float(at) + t) * bin_size

@@ -1,23 +1,25 @@
 import warp as wp
 
 
-@wp.kernel(enable_backward=False)
-def gram_schmidt_step(
-    frozen: wp.array[wp.int32],
-    basis: wp.array3d[wp.float64],
-    h: wp.array2d[wp.float64],
-    scale: wp.array[wp.float64],
-    num_rows: wp.int32,
-    step_count: wp.int32,
-    q: wp.array2d[wp.float64],
+@wp.kernel
+def solve_level(
+    indptr: wp.array[int],
+    columns: wp.array[int],
+    values: wp.array[wp.mat33],
+    levels: wp.array[int],
+    y: wp.array[wp.vec3],
+    rhs: wp.array[wp.vec3],
+    inv_diag: wp.array[wp.mat33],
+    stage: int,
+    solution: wp.array[wp.vec3],
 ):
-    w, idx = wp.tid()
-    if idx >= num_rows:
+    """Level-scheduled substitution."""
+    i = wp.tid()
+    if levels[i] != stage:
         return
-    if frozen[w] != 0:
-        return
-    value = q[w, idx]
-    for col in range(step_count):
-        value -= basis[col, w, idx] * h[w, col]
-    value *= scale[w]
-    q[w, idx] = value
+    s = rhs[i]
+    for idx in range(indptr[i], indptr[i + 1]):
+        col = columns[idx]
+        if col > i:
+            s -= values[idx] * y[col]
+    solution[i] = inv_diag[i] * s

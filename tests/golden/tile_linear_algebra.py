@@ -1,34 +1,23 @@
 import warp as wp
 
 
-@wp.func
-def angular_frequency(i: wp.int32) -> wp.float32:
-    if i < 8:
-        return 1.0 * wp.float32(i)
-    return 1.0 * wp.float32(i - 16)
-
-
-@wp.func
-def mode_amplitude(c: wp.vec2, freq: wp.float32) -> wp.vec2:
-    return c * wp.pow(wp.abs(freq) + 1.0, -1.0)
-
-
-@wp.func
-def height_of(u: wp.vec2) -> wp.float32:
-    return u.x
-
-
-def make_coloured_noise_rows(n: int):
-    @wp.kernel(enable_backward=False)
-    def coloured_noise_rows(amplitudes: wp.array2d[wp.vec2], field_out: wp.array2d[wp.float32]):
-        signal = wp.tid()
-        z = wp.tile_load(amplitudes, shape=(1, n), offset=(signal, 0))
-        wave = wp.tile_map(angular_frequency, wp.tile_arange(0, n, 1, dtype=wp.int32))
-        shaped = wp.tile_map(mode_amplitude, z, wp.tile_broadcast(wave, shape=(1, n)))
-        wp.tile_ifft(shaped)
-        wp.tile_store(field_out, wp.tile_map(height_of, shaped), offset=(signal, 0))
-
-    return coloured_noise_rows
-
-
-coloured_noise_rows = make_coloured_noise_rows(16)
+@wp.kernel
+def advect_markers(
+    forces: wp.array2d(dtype=wp.vec3),
+    directions: wp.array2d(dtype=wp.vec3),
+    h: float,
+    velocities: wp.array2d(dtype=wp.vec3),
+    positions: wp.array2d(dtype=wp.vec3),
+):
+    """Batched over independent problems."""
+    env = wp.tid()
+    v = wp.tile_load(velocities[env], shape=12)
+    ft = wp.tile_load(forces[env], shape=12)
+    mode = wp.tile_load(directions[env], shape=12)
+    coef = wp.tile_dot(ft, mode)[0] / wp.max(wp.tile_dot(mode, mode)[0], 0.001)
+    wp.tile_axpy(-coef, mode, ft)
+    wp.tile_axpy(h, ft, v)
+    wp.tile_store(velocities[env], v)
+    pos = wp.tile_load(positions[env], shape=12)
+    wp.tile_axpy(h, v, pos)
+    wp.tile_store(positions[env], pos)

@@ -49,16 +49,29 @@ def test_exceptions_are_few_and_each_has_a_reason() -> None:
         assert len(reason.split()) >= 4
 
 
-def test_most_builtins_are_called() -> None:
-    """A floor that rises with the categories; benchmarks/synthesis.py prints what is missing."""
+def test_nearly_all_builtins_are_called_in_a_small_sample() -> None:
     drawn = sample(3000)
-    assert sum(drawn.builtins[name] > 0 for name in wanted_builtins()) >= 240
+    wanted = wanted_builtins()
+    assert sum(drawn.builtins[name] > 0 for name in wanted) >= 0.95 * len(wanted)
 
 
-def test_most_constructs_are_used() -> None:
+def test_nearly_all_constructs_are_used_in_a_small_sample() -> None:
     drawn = sample(3000)
     wanted = [name for name in CONSTRUCTS if name not in EXCEPTIONS]
-    assert sum(drawn.constructs[name] > 0 for name in wanted) >= 68
+    assert sum(drawn.constructs[name] > 0 for name in wanted) >= 0.95 * len(wanted)
+
+
+@pytest.mark.slow
+def test_every_builtin_and_construct_is_used_again_and_again_in_a_large_sample() -> None:
+    drawn = sample(20_000)
+    assert drawn.rare_builtins() == []
+    assert drawn.rare_constructs() == []
+
+
+@pytest.mark.slow
+def test_a_large_sample_resembles_hand_written_kernels_in_every_share_and_length() -> None:
+    rows = [*sample(20_000).share_rows(), *sample(20_000).quantile_rows()]
+    assert [row for row in rows if not row.ok] == []
 
 
 def test_exceptions_are_left_out_indeed() -> None:
@@ -80,7 +93,7 @@ def test_every_builtin_is_in_a_group_of_the_matrix() -> None:
 def test_kernels_use_most_of_the_language_about_as_often_as_hand_written_ones() -> None:
     rows = sample(3000).share_rows()
     out = [f"{r.name}: {r.ours:.1f}, {r.real:.1f}" for r in rows if not r.ok]
-    assert len(out) <= len(rows) // 5, out
+    assert len(out) <= 1, out  # a sample of this size strays by a point or two
 
 
 def test_kernels_are_about_as_long_as_hand_written_ones() -> None:
@@ -150,6 +163,22 @@ def test_shares_look_at_the_kernel_alone() -> None:
 def test_calls_are_counted_and_annotations_are_not() -> None:
     python = calling(func("return wp.sin(v)", returns=" -> wp.vec3(float)"), "float(len(f(x[i])))")
     assert measure(python).builtins == {"tid", "sin", "len"}
+
+
+def test_a_gather_through_an_index_tile_counts_as_a_call_and_a_view_of_an_array_does_not() -> None:
+    program = """
+@wp.kernel
+def pick(table: wp.array2d[float], ids: wp.array[int], out: wp.array2d[float]):
+    i = wp.tid()
+    row = ids[i]
+    x = wp.tile_load(table, shape=(8, 4))
+    index = wp.tile_load(ids, shape=4)
+    wp.tile_store(out, {read})
+"""
+    gathered = measure(program.format(read="x[index, :]"))
+    viewed = measure(program.format(read="x[row, :]"))
+    assert "tile_slice_indexed" in gathered.builtins
+    assert "tile_slice_indexed" not in viewed.builtins
 
 
 def test_lengths_leave_out_blanks_comments_and_decorators() -> None:

@@ -3,12 +3,17 @@
 import ast
 import json
 import random
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from time import process_time
 
 import pytest
 
+from generator.config import load_config
 from generator.curation.fingerprints import fingerprints
 from generator.synthesis import api, policy
 from generator.synthesis import types as T
@@ -20,6 +25,7 @@ from generator.synthesis.registry import categories
 from generator.synthesis.tree import Name
 
 CATEGORIES = sorted(categories())
+RELEASE = Path(__file__).parents[2] / "configs/v1.yaml"
 
 
 @dataclass
@@ -134,3 +140,40 @@ def test_literals_take_the_precision_of_what_they_meet() -> None:
     assert doubled.type == T.F64
     assert doubled.left.type == T.F64  # type: ignore[attr-defined]
     assert construct(T.Vec(3, T.F64), 0.0).args[0].type == T.F64
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_lines_are_no_wider_than_a_formatter_allows(name: str) -> None:
+    for program in programs(name, 25):
+        wide = [line for line in program.python.splitlines() if len(line) > 120]
+        assert len(wide) <= 1, "\n".join(wide)  # a single name or index cannot be split
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_every_local_of_a_kernel_is_read(name: str) -> None:
+    for program in programs(name, 25):
+        for f in ast.walk(ast.parse(program.python)):
+            if isinstance(f, ast.FunctionDef) and f.name == program.kernel_name:
+                names = [n for n in ast.walk(f) if isinstance(n, ast.Name)]
+                read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+                alone = [s.targets[0] for s in ast.walk(f) if isinstance(s, ast.Assign)]
+                unread = {t.id for t in alone if isinstance(t, ast.Name)} - read
+                assert not unread, f"{sorted(unread)} in\n{program.python}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_a_release_of_programs_is_distinct_and_costs_little_time_and_memory() -> None:
+    settings, skeletons, memory = load_config(RELEASE).synthesis, set(), []
+    seconds = 0.0
+    for index in range(200_000):
+        started = process_time()
+        program = api.synthesise(settings, 1, index)
+        seconds += process_time() - started
+        skeleton = fingerprints(program.python).skeleton
+        skeletons.add(blake2b(skeleton.encode(), digest_size=8).digest())
+        if index % 50_000 == 1000:
+            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    assert len(skeletons) >= 0.98 * 200_000
+    assert seconds <= 0.004 * 200_000
+    assert memory[-1] - memory[0] < 64 * 1024  # KiB, and the fingerprints take 20 MiB of it

@@ -4,6 +4,7 @@ from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
+from generator.synthesis.builtins import tile as call_as
 from generator.synthesis.entities import Entities
 from generator.synthesis.idioms import blend, piece
 from generator.synthesis.logic import any_of, choose
@@ -77,9 +78,9 @@ def _smooth(p: ProgramBuilder, e: Entities, v: Expr, name: str) -> Expr:
 
 def report(p: ProgramBuilder, e: Entities, q: Expr, most: int = 2) -> None:
     """Quantities derived from the attitude `q`, written to outputs of their own."""
-    for write in p.sample(
-        [_tilt, _heading, _angles, _axis, _aligned, _spread, _north, _renormalised], 0, most
-    ):
+    single = [_angles] if p.real == T.F32 else []  # Warp has these angles in no other precision
+    choices = [_tilt, _heading, *single, _axis, _aligned, _spread, _north, _renormalised]
+    for write in p.sample(choices, 0, most):
         write(p, e, q)
 
 
@@ -109,7 +110,11 @@ def _heading(p: ProgramBuilder, e: Entities, q: Expr) -> None:
 
 
 def _angles(p: ProgramBuilder, e: Entities, q: Expr) -> None:
-    rpy = e.k.let("rpy|tait_bryan", wp.quat_to_rpy(q))
+    if p.chance(0.5):
+        order = p.pick((0, 1, 2), (2, 1, 0), (2, 0, 1))
+        rpy = e.k.let("cardan|euler_i", call_as("quat_to_euler", p.vec(), q, *order))
+    else:
+        rpy = e.k.let("rpy|tait_bryan", wp.quat_to_rpy(q))
     if p.chance(0.5):
         e.out("rpy_out|attitude_angles|tait_bryan_out", p.vec()).store(rpy)
     else:

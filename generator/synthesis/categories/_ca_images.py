@@ -275,9 +275,15 @@ def morphology(p: ProgramBuilder) -> None:
         "majority": "majority_filter|mode_filter|vote",
         "thin": "remove_isolated|prune_pixels|clean_mask",
     }
-    k = p.kernel_builder(
-        names[what], p.pick(f"{what.capitalize()} operation on an integer image.", "")
-    )
+    docs = {
+        "erode": "Minimum over the neighbourhood.",
+        "dilate": "Maximum over the neighbourhood.",
+        "gradient": "Difference of dilation and erosion.",
+        "chamfer": "One sweep of a chamfer distance transform.",
+        "majority": "Majority vote of the neighbouring pixels.",
+        "thin": "Removes pixels with too few neighbours.",
+    }
+    k = p.kernel_builder(names[what], p.pick(docs[what], ""))
     g = open_grid(p, k, 2, boundary=p.pick("clamp", "interior", "skip_outer"))
     dtype = p.pick(T.U8, T.I32, T.U8, T.I16)
     image = g.field(

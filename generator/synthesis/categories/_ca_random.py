@@ -10,6 +10,8 @@ from generator.synthesis.logic import all_of, any_of, choose
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.tree import Expr, lift
 
+_NAMES = {"ising": "Ising", "potts": "Potts", "clock": "Clock", "blume": "Blume-Capel"}
+
 
 def cell_number(g: Grid) -> Expr:
     """This thread's cell as one number, for a random stream."""
@@ -42,7 +44,7 @@ def ising(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         f"{model}_step|metropolis_sweep|spin_flip|{model}_update|checkerboard_update|monte_carlo_sweep",
         p.pick(
-            f"{model.capitalize()} spins, one colour of the checkerboard.",
+            f"{_NAMES[model]} spins, one colour of the checkerboard.",
             "Metropolis update of half the lattice.",
             "Single-spin updates at a given temperature.",
         ),
@@ -72,9 +74,10 @@ def ising(p: ProgramBuilder) -> None:
         k.ret()
     s = k.let("s|spin|s0", _int(spins.own))
     rng = random_stream(p, g)
-    new = _proposal(p, g, model, s, states, rng)
+    q = k.count("num_states|q|states", states) if model in ("potts", "clock") else None
+    new = _proposal(p, g, model, s, q, rng)
     beta = k.param("beta|inv_temperature|coupling", 0.2, 1.0)
-    change = _energy_change(p, g, spins, model, s, new, states)
+    change = _energy_change(p, g, spins, model, s, new, q)
     accept = _accept(p, g, change, beta, rng)
     with k.when(accept):
         spins.store(new if dtype == T.I32 else cast(dtype, new))
@@ -90,13 +93,13 @@ def _int(value: Expr) -> Expr:
     return value if value.type == T.I32 else cast(T.I32, value)
 
 
-def _proposal(p: ProgramBuilder, g: Grid, model: str, s: Expr, states: int, rng: Expr) -> Expr:
+def _proposal(p: ProgramBuilder, g: Grid, model: str, s: Expr, q: Expr | None, rng: Expr) -> Expr:
     k = g.k
     if model == "ising":
         return k.let("flipped|new_s|trial", 1 - s)
     if model == "blume":
         return k.let("new_s|trial|proposal", wp.randi(rng, -1, 2))
-    q = k.count("num_states|q|states", states)
+    assert q is not None
     if model == "clock":
         return k.let(
             "new_s|trial|proposal",
@@ -109,7 +112,7 @@ def _proposal(p: ProgramBuilder, g: Grid, model: str, s: Expr, states: int, rng:
 
 
 def _energy_change(
-    p: ProgramBuilder, g: Grid, spins: GridField, model: str, s: Expr, new: Expr, states: int
+    p: ProgramBuilder, g: Grid, spins: GridField, model: str, s: Expr, new: Expr, q: Expr | None
 ) -> Expr:
     k = g.k
     offsets = [along(g, a, d) for a in range(len(g.shape)) for d in (-1, 1)]
@@ -143,9 +146,10 @@ def _energy_change(
                 k.aug(after, "+", 1)
         return k.let("dE|delta_e|change", cast(T.F32, before - after))
 
-    def body(b: Block, a: Expr, c: Expr, q: Expr) -> None:
-        b.ret(wp.cos(6.2831853 * cast(T.F32, a - c) / cast(T.F32, q)))
+    def body(b: Block, a: Expr, c: Expr, n: Expr) -> None:
+        b.ret(wp.cos(6.2831853 * cast(T.F32, a - c) / cast(T.F32, n)))
 
+    assert q is not None
     bond = p.func(
         "bond|clock_bond|alignment",
         {"a|s": T.I32, "b|t": T.I32, "q|states": T.I32},
@@ -157,8 +161,7 @@ def _energy_change(
         k.aug(
             change,
             "+",
-            bond(s, _int(spins[o]), lift(states, T.I32))
-            - bond(new, _int(spins[o]), lift(states, T.I32)),
+            bond(s, _int(spins[o]), q) - bond(new, _int(spins[o]), q),
         )
     return change
 
@@ -175,7 +178,7 @@ def _accept(p: ProgramBuilder, g: Grid, change: Expr, beta: Expr, rng: Expr) -> 
         if p.chance(0.4)
         else k.param("temperature|kT", 0.5, 3.0)
     )
-    return wp.randf(rng) < k.let("prob|p_accept", wp.min(1.0, wp.exp(-change * beta / t)))
+    return wp.randf(rng) < k.let("prob|p_accept", wp.min(1.0, wp.exp(-change / t)))
 
 
 def sandpile(p: ProgramBuilder) -> None:

@@ -191,13 +191,16 @@ def _aero_law(
         if form == "stokes":
             return nn * (-c * a * rho * vn)
         speed = b.let("speed|u_mag|vr", wp.length(u))
-        if form == "quadratic":
-            return u * (-0.5 * rho * c * a * speed)
         drag = b.let("f_drag|drag_f|d", u * (-0.5 * rho * c * a * wp.abs(vn)))
         lift = wp.cross(wp.cross(u, nn), u) if p.chance(0.6) else nn * (speed * speed) - u * vn
         return drag + lift * (0.5 * rho * more[0] * a / wp.max(speed, 1.0e-3))
 
+    def bluff(b: Block, u: Expr, a: Expr, rho: Expr, c: Expr) -> Expr:
+        return u * (-0.5 * rho * c * a * wp.length(u))
+
     args = {"v|u|rel": rel, "n|normal": n, "area|a": area, "rho|density": density, "cd|c": cd}
+    if form == "quadratic":
+        del args["n|normal"]
     if cl is not None:
         args["cl|lift"] = cl
     return helper(
@@ -205,6 +208,6 @@ def _aero_law(
         k,
         "face_aero|drag_force|aero_force|panel_force",
         args,
-        body,
+        bluff if form == "quadratic" else body,
         p.pick("Force of the relative wind on a panel.", ""),
     )

@@ -7,6 +7,7 @@ from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._cloth_elements import open_elements, open_triangles
 from generator.synthesis.categories._extras import dimension, helper, report, tune
 from generator.synthesis.categories._topology import corners
+from generator.synthesis.idioms import inverted
 from generator.synthesis.logic import all_of, choose
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.tree import Expr, literal
@@ -121,7 +122,7 @@ def rest_state(p: ProgramBuilder) -> None:
         )
         det = wp.determinant(dm)
         with k.when(det > 1.0e-3 if p.chance(0.5) else wp.abs(det) > 1.0e-3):
-            e.out("tri_poses|dm_inv|rest_inv", p.mat(2)).store(wp.inverse(dm))
+            e.out("tri_poses|dm_inv|rest_inv", p.mat(2)).store(inverted(p, dm))
         if p.chance(0.6):
             e.out("areas|rest_areas|tri_areas", p.real).store(area)
         return

@@ -12,7 +12,7 @@ from generator.synthesis.categories._numerics import add_at, report
 from generator.synthesis.entities import Entities, Field
 from generator.synthesis.logic import all_of, any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
-from generator.synthesis.tree import Expr, Name
+from generator.synthesis.tree import Expr, Name, literal
 
 
 def _follow(p: ProgramBuilder, k: KernelBuilder, e: Entities, model: str):  # type: ignore[no-untyped-def]
@@ -55,7 +55,7 @@ def _follow(p: ProgramBuilder, k: KernelBuilder, e: Entities, model: str):  # ty
         if model in ("ovm", "fvdm"):
             goal = i.let(
                 "v_opt|goal|vo",
-                0.5 * v0 * (wp.tanh(gap / m[1] - 2.0) + wp.tanh(construct(p.real, 2.0))),
+                0.5 * v0 * (wp.tanh(gap / m[1] - 2.0) + wp.tanh(literal(2.0, p.real))),
             )
             return m[0] * (goal - v) if model == "ovm" else m[0] * (goal - v) + m[2] * (vl - v)
         b, tau, a = m
@@ -109,23 +109,21 @@ def car_following(p: ProgramBuilder) -> None:
     xi, vi = x.read("xi|pos_i|s"), v.read("vi|speed_i|u")
     car = k.param("vehicle_length|car_length|l_veh", 3.5, 5.5)
     road = k.param("road_length|ring_length|loop_len", length, length * 1.2)
-    gap = k.var("gap|headway_i|s_gap", 0.0, p.real)
-    lead = k.var("v_lead|vl|front_v", 0.0, p.real)
+    gaps, leads = "gap|headway_i|s_gap", "v_lead|vl|front_v"
     if layout == "ring":
         j = k.let("j|leader|ahead", (e.index + 1) % e.count())
-        k.set(gap, x[j] - xi - car)
-        k.set(lead, v[j])
+        gap, lead = k.var(gaps, x[j] - xi - car), k.var(leads, v[j])
         with k.when(gap < 0.0):
             k.aug(gap, "+", road)
     elif layout == "leader":
         ids = e.field("leaders|leader_id|front_car", T.I32, R.integers(-1, e.n))
         j = k.let("j|leader|ahead", ids.own)
-        k.set(gap, road)
-        k.set(lead, construct(p.real, vi))
+        gap, lead = k.var(gaps, construct(p.real, road)), k.var(leads, vi)
         with k.when(all_of(j >= 0, j != e.index) if p.chance(0.4) else j >= 0):
             k.set(gap, wp.abs(x[j] - xi))
             k.set(lead, v[j])
     else:
+        gap, lead = k.var(gaps, construct(p.real, road)), k.var(leads, v.own)
         _scan(p, k, e, x, v, xi, car, road, gap, lead)
     k.set(gap, wp.max(gap, k.param("gap_floor|min_distance|s_min", 0.5, 1.5)))
     if p.chance(0.4):
@@ -175,8 +173,6 @@ def _scan(
 ) -> None:
     """The closest vehicle ahead in the same lane."""
     lane = e.field("lanes|lane|lane_id", T.I32, R.integers(0, 3)) if p.chance(0.7) else None
-    k.set(gap, road)
-    k.set(lead, v.own)
     with k.loop("j|other|c", e.count()) as j:
         skip = j == e.index
         with k.when(skip if lane is None else any_of(skip, lane[j] != lane.own)):

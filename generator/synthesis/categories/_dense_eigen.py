@@ -88,7 +88,7 @@ def _closed3(p: ProgramBuilder, b: Any, m: Expr) -> Expr:
 
 def spectral(p: ProgramBuilder) -> None:
     """Work on the factors that Warp's 2x2 and 3x3 decompositions return."""
-    how = p.weighted({"eig3": 4, "svd3": 4, "svd2": 2, "qr3": 2})
+    how = p.weighted({"eig3": 4, "svd3": 4, "svd2": 2, "qr3": 3.5})
     names = {
         "eig3": "project_spd|clamp_eigenvalues|spectral_filter|make_positive|eig_filter",
         "svd3": "singular_values|low_rank|pseudo_inverse|extract_rotation|svd_project",

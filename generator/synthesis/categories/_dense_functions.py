@@ -8,7 +8,7 @@ from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories import _dense as D
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import identity, piece
 from generator.synthesis.logic import all_of, any_of
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
@@ -36,7 +36,7 @@ def matrix_function(p: ProgramBuilder) -> None:
     )
     e = Entities(k, p.pick("matrix", "item", "body", "cell"))
     e.guard()
-    eye = wp.diag(construct(p.vec(n), 1.0))
+    eye = identity(p, n)
     {
         "expm": _expm,
         "sqrtm": _sqrtm,
@@ -211,14 +211,15 @@ def _schulz(p: ProgramBuilder, k: KernelBuilder, e: Entities, n: int, eye: Expr)
 
 def _rank_one(p: ProgramBuilder, k: KernelBuilder, e: Entities, n: int, eye: Expr) -> None:
     inv = k.var("inv|P_i|m", e.field("inverses|P|A_inv", p.mat(n), R.spd(0.5, 2.0)).own)
-    width = p.pick(1, 1, 3, 4)
+    width = p.pick(2, 3, 4)
     u = k.array("updates|U|directions", p.vec(n), (*D.lead_of(e), width), R.uniform(-0.6, 0.6))
     sign = p.pick(1.0, 1.0, -0.3)
     forget = k.param("forgetting|decay|gamma", 0.9, 0.999) if p.chance(0.4) else None
     with k.loop("r|c|m", width if p.chance(0.5) else u.dim(len(D.lead_of(e)))) as r:
         v = k.let("v|u_r|d", u[(*D.prefix_of(e), r)])
         w = k.let("w|pv|t", inv * v)
-        denom = k.let("denom|s|gain_den", (1.0 if forget is None else forget) + sign * wp.dot(v, w))
+        gain = wp.dot(v, w) if sign == 1.0 else sign * wp.dot(v, w)
+        denom = k.let("denom|s|gain_den", (1.0 if forget is None else forget) + gain)
         with (
             k.when(wp.abs(denom) < 1.0e-4)
             if sign < 0

@@ -129,7 +129,7 @@ def orthogonalise(p: ProgramBuilder) -> None:
     twice = p.chance(0.25)
     with k.loop("j|col|c", n) as j:
         with k.loop("i|prev|k", j) as i:
-            if twice:
+            if twice and r is None:  # a second pass restores orthogonality lost to rounding
                 with k.loop("pass_|sweep", 2):
                     _project(p, k, q.m, None, i, j, m)
             else:

@@ -6,7 +6,7 @@ from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import identity, piece
 from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr, Operand
@@ -203,7 +203,7 @@ def _affine(
     def body(b: Block, mat: Expr, v: Expr, *limit: Expr) -> Expr:
         y = b.let("y|w|mapped", N.binary(op, mat, v))
         if form == "clamped":
-            return wp.clamp(y, construct(p.vec(m), -limit[0]), construct(p.vec(m), limit[0]))
+            return wp.min(wp.max(y, construct(p.vec(m), -limit[0])), construct(p.vec(m), limit[0]))
         size = b.let("size|len_y|mag", wp.length(y))
         if form == "gated":
             return choose(size > limit[0], y * (limit[0] / size), y)
@@ -217,9 +217,7 @@ def _chain(p: ProgramBuilder, k: KernelBuilder) -> None:
     n, links = p.pick(2, 3, 4), p.pick(4, 5, 6, 8)
     e = Entities(k, "chain", count=p.pick(32, 48, 64), layouts=False)
     mats = k.array("links|steps|mats|stages", p.mat(n), (e.n, links), R.near_identity(0.15))
-    total = k.var(
-        "acc|m|prod", wp.diag(construct(p.vec(n), 1.0)) if p.chance(0.5) else mats[e.index, 0]
-    )
+    total = k.var("acc|m|prod", identity(p, n) if p.chance(0.5) else mats[e.index, 0])
     stop = (
         mats.dim(1)
         if p.chance(0.5)

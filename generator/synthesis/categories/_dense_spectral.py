@@ -9,7 +9,7 @@ from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories import _dense as D
 from generator.synthesis.categories import _dense_algorithms as A
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import identity, inverted, piece
 from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr, Operand
@@ -55,9 +55,9 @@ def _power_typed(
     inverse = p.chance(0.25) and n <= 4
     m = a
     if shift is not None:
-        m = k.let("shifted|b|ms", a - wp.diag(construct(p.vec(n), 1.0)) * shift)
+        m = k.let("shifted|b|ms", a - identity(p, n) * shift)
     if inverse:
-        m = k.let("inv|a_inv|mi", wp.inverse(m))
+        m = k.let("inv|a_inv|mi", inverted(p, m))
     tol = k.param("tol|eps|tolerance", 1e-8, 1e-4) if p.chance(0.5) else None
     used = k.var("used|iters|count", 0, T.I32) if p.chance(0.3) else None
     with k.loop("it|step|iteration", iterations):
@@ -111,7 +111,7 @@ def _power_array(
         if p.chance(0.5):
             with k.when(norm == 0.0):
                 k.brk()
-        previous = k.let("previous|last|old", lam + 0.0) if p.chance(0.5) else None
+        previous = k.let("previous|last|old", construct(p.real, lam)) if p.chance(0.5) else None
         k.set(lam, norm)
         with k.loop("i|c|q", size) as i:
             k.set(v.m[i], w.m[i] / norm)

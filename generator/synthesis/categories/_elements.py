@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from generator.synthesis import idioms
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, wp
@@ -171,7 +172,7 @@ def scatter_columns(m: Mesh, out: Nodal, h: Expr, subtract: bool = False) -> Non
 def identity(p: ProgramBuilder, dim: int) -> Expr:
     """The unit matrix, in one of its spellings."""
     if p.chance(0.5):
-        return wp.diag(construct(p.vec(dim), 1.0))
+        return idioms.identity(p, dim)
     return construct(p.mat(dim), *(1.0 if r == c else 0.0 for r in range(dim) for c in range(dim)))
 
 

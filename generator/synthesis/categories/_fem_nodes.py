@@ -6,7 +6,7 @@ from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._elements import Mesh, edge_matrix, edges
 from generator.synthesis.categories._materials import rotation
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.tree import Expr
 
@@ -53,7 +53,7 @@ def precompute(p: ProgramBuilder) -> None:
                 )
             k.ret()
         volume = k.let("vol|area|measure", (wp.abs(det) / 6.0 if m.dim == 3 else 0.5 * wp.abs(det)))
-        m.e.out("rest_inverse|Dm_inv|inv_rest", p.mat(m.dim)).store(wp.inverse(dm))
+        m.e.out("rest_inverse|Dm_inv|inv_rest", p.mat(m.dim)).store(inverted(p, dm))
         if p.chance(0.35):
             _quality(p, m, dm, volume)
     m.e.out("volumes|rest_volume|areas", p.real).store(volume)

@@ -7,6 +7,7 @@ from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import cast, construct, wp
 from generator.synthesis.entities import Entities
+from generator.synthesis.idioms import inverted
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr
 
@@ -138,7 +139,7 @@ def curve_fit(p: ProgramBuilder) -> None:
                 else h + wp.diag(wp.get_diag(h) * lam + construct(p.vec(n), 1.0e-3))
             )
             d = (
-                k.let("d|step_q|delta", wp.inverse(damped) * b)
+                k.let("d|step_q|delta", inverted(p, damped) * b)
                 if n <= 4
                 else k.let("d|step_q|delta", b * lam)
             )

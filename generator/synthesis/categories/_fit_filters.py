@@ -8,7 +8,7 @@ from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._fit_shapes import add_to
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr, literal
 
@@ -176,7 +176,7 @@ def _update(
         innovation = k.let("y|innov|nu", z - h * mean)
     ht = wp.transpose(h)
     s = k.let("S|innov_cov|sz", h * cov * ht + wp.diag(construct(p.vec(m), noise)))
-    s_inv = k.let("S_inv|si|inv_s", wp.inverse(s))
+    s_inv = k.let("S_inv|si|inv_s", inverted(p, s))
     if p.chance(0.5):
         gate = k.param("gate|chi2_gate|max_mahal", 3.0, 12.0)
         d2 = k.let("d2|mahal|nis", wp.dot(innovation, s_inv * innovation))

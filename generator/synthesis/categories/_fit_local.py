@@ -6,7 +6,7 @@ from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import cast, construct, wp
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.logic import any_of
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
@@ -82,7 +82,7 @@ def _mls(p: ProgramBuilder, k: KernelBuilder) -> None:
     with k.when(count < 4):
         k.ret()
     k.aug(a, "+", wp.diag(construct(p.vec(3), k.param("ridge|reg|eps", 1e-3, 0.05))))
-    c = k.let("c|coef|sol", wp.inverse(a) * b)
+    c = k.let("c|coef|sol", inverted(p, a) * b)
     e.out("fitted|values_out|surface", p.real).store(c[0])
     if p.chance(0.6):
         e.out("gradients|slopes|grad_out", p.vec(2)).store(construct(p.vec(2), c[1], c[2]))

@@ -7,7 +7,7 @@ from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._fit_shapes import add_to
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
@@ -165,7 +165,7 @@ def _maximise(p: ProgramBuilder, k: KernelBuilder, dim: int, t: T.Type, square: 
                 -0.5 * wp.log(wp.max(wp.abs(det), 1.0e-6))
             )
         if p.chance(0.4):
-            e.out("precisions|inv_cov|Lambda", p.mat(dim)).store(wp.inverse(cov))
+            e.out("precisions|inv_cov|Lambda", p.mat(dim)).store(inverted(p, cov))
     total = k.param("num_samples|total_mass|n_total", 50.0, 200.0)
     e.out("weights|mix|pi_out", p.real).store(
         mass / total if p.chance(0.6) else choose(mass > 0.0, wp.log(mass / total), 0.0)

@@ -79,9 +79,10 @@ def _welford(p: ProgramBuilder, k: KernelBuilder, kind: str) -> None:
     count.store(n)
     mean.store(mu)
     product = d * (x - mu) if dim == 1 else wp.cw_mul(d, x - mu)
-    m2.store(m2.own + product)
+    m2_new = k.let("m2_new|sum_sq_new|spread_new", m2.own + product)
+    m2.store(m2_new)
     if p.chance(0.6):
-        var = (m2.own + product) / construct(p.real, wp.max(n - 1, 1))
+        var = m2_new / construct(p.real, wp.max(n - 1, 1))
         e.out("variances|var_out|dispersion", t).store(var)
     if p.chance(0.4):
         z = wp.abs(d) if dim == 1 else wp.length(d)

@@ -6,6 +6,7 @@ from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._fit_shapes import add_to
 from generator.synthesis.entities import Entities
+from generator.synthesis.idioms import inverted
 from generator.synthesis.logic import all_of, any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 
@@ -103,7 +104,7 @@ def schur_elimination(p: ProgramBuilder, k: KernelBuilder) -> None:
         e.field("point_blocks|V_in|H_pp", p.mat(3), R.spd(0.5, 3.0)).own
         + wp.diag(construct(p.vec(3), lam)),
     )
-    inv = k.let("V_inv|inv_v|vi", wp.inverse(v))
+    inv = k.let("V_inv|inv_v|vi", inverted(p, v))
     b = k.let("b|g_p|rhs_p", e.field("point_rhs|g_p_in|b_pt", p.vec(3), R.uniform(-1.0, 1.0)).own)
     views = k.array("views|camera_ids|seen_by", T.I32, (e.n, width), R.padded(0, cams, 0.25))
     coupling = k.array("coupling|W_blocks|H_cp", p.mat(n, 3), (e.n, width), R.uniform(-1.0, 1.0))

@@ -9,6 +9,7 @@ from generator.synthesis.categories._geo_edges import _hinge
 from generator.synthesis.categories._geo_faces import cross_of
 from generator.synthesis.categories._rays import num
 from generator.synthesis.entities import Entities
+from generator.synthesis.idioms import inverted
 from generator.synthesis.logic import any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr
@@ -137,15 +138,15 @@ def _place(p: ProgramBuilder, k: KernelBuilder) -> None:
         ):
             out.store(x)
             k.ret()
-        out.store(wp.inverse(a) * b)
+        out.store(inverted(p, a) * b)
         return
     if form == "regular":
         lam = k.param("lam|damping|regularize", 0.01, 0.3)
         identity = wp.diag(construct(v, lam))
         a2, b2 = k.let("ar|reg_a", a + identity), k.let("br|reg_b", b + x * lam)
-        y = k.let("y|best|solved", wp.inverse(a2) * b2)
+        y = k.let("y|best|solved", inverted(p, a2) * b2)
     else:
-        y = k.let("y|best|solved", wp.inverse(a) * b)
+        y = k.let("y|best|solved", inverted(p, a) * b)
     if p.chance(0.5):
         limit = k.param("max_move|cell_half|radius", 0.1, 0.6)
         if p.chance(0.5):

@@ -209,7 +209,10 @@ def _grow(p: ProgramBuilder) -> None:
         return
     density = e.property("density|rho|grain_density", 500.0, 3000.0)
     mass = k.let("m|mass|weight", density * volume)
-    e.out("masses|mass_out|inv_mass", p.real).store(1.0 / mass if p.chance(0.5) else mass)
+    if p.chance(0.5):
+        e.out("inv_mass|inverse_mass|inv_masses", p.real).store(1.0 / mass)
+    else:
+        e.out("masses|mass_out|grain_mass", p.real).store(mass)
     report(p, e, mass, "mass", 30.0)
     if p.chance(0.6):
         e.out("inertias|inertia|moment", p.real).store(0.4 * mass * r * r)

@@ -3,6 +3,7 @@
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, query_field, wp
+from generator.synthesis.categories import _mesh
 from generator.synthesis.categories._extras import dimension, report, single_precision, tune
 from generator.synthesis.entities import Entities
 from generator.synthesis.logic import all_of
@@ -156,7 +157,7 @@ def mesh_walls(p: ProgramBuilder) -> None:
     )
     x = xs.read("x|x_i|pos_i")
     reach = k.param("max_dist|query_dist|search_dist", 0.5, 2.0)
-    query = k.let("query|q|hit", wp.mesh_query_point(mesh, x, reach))
+    query = _mesh.closest(p, k, mesh, x, reach).query
     with k.when(query_field(query, "result")):
         face, u, w = (query_field(query, f) for f in ("face", "u", "v"))
         closest = k.let("closest|cp|surface_point", wp.mesh_eval_position(mesh, face, u, w))

@@ -255,11 +255,11 @@ def _harris(p: ProgramBuilder, k: KernelBuilder, g: Grid) -> None:
         out.store(det / wp.max(trace, 1.0e-6))
     else:
         root = k.let("root|spread|disc", wp.sqrt(wp.max(0.25 * trace * trace - det, 0.0)))
-        small, large = 0.5 * trace - root, 0.5 * trace + root
+        small = 0.5 * trace - root
         if form == "shi":
             out.store(small)
         else:
-            ratio = k.let("coh|ratio", (large - small) / wp.max(large + small, 1.0e-6))
+            ratio = k.let("coh|ratio", 2.0 * root / wp.max(trace, 1.0e-6))
             out.store(ratio * ratio)
             if p.chance(0.6):
                 g.out("orientation|angle_map", T.F32).store(0.5 * wp.atan2(2.0 * c, a - b))

@@ -602,5 +602,5 @@ def _search(p: ProgramBuilder) -> None:
         near = k.let("near|clamped|j", wp.min(first, size - 1))
         e.out("nearest_key|keys_out|matched", word).store(keys[near])
     if p.chance(0.4):
-        with k.when(first == size if p.chance(0.5) else first >= size - 1):
+        with k.when(first == size if p.chance(0.5) else first >= size):
             add_at(k, k.out("num_beyond|past_end|out_of_range", T.I32, (1,)), 0, 1)

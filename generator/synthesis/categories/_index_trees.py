@@ -366,7 +366,6 @@ def _library_query(p: ProgramBuilder) -> None:
         k.var("total|acc|mass", 0.0, T.F32) if weights is not None else None,
         k.var("low|first|min_id", m),
     )
-    form = "while" if sphere else p.pick("each", "while")  # a sphere query has no iterator
 
     def body(j: Expr) -> None:
         if groups is not None:
@@ -378,13 +377,9 @@ def _library_query(p: ProgramBuilder) -> None:
         if total is not None and weights is not None:
             k.aug(total, "+", weights[j] if kind == "ray" else weights[j] * skin)
 
-    if form == "each":
-        with k.each("j|item|cand", query, T.I32) as j:
-            body(j)
-    else:
-        handle_q, j = k.let("query|it|iterator", query), k.var("j|item|cand", 0)
-        with k.repeat(wp.bvh_query_next(handle_q, j)):
-            body(j)
+    handle_q, j = k.let("query|it|iterator", query), k.var("j|item|cand", 0)
+    with k.repeat(wp.bvh_query_next(handle_q, j)):
+        body(j)
     k.set(
         k.out("counts|num_candidates|hit_counts", T.I32, (n,))[i],
         count if cap is None else wp.min(count, cap),

@@ -4,6 +4,7 @@ from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._extras import helper
 from generator.synthesis.entities import Entities
+from generator.synthesis.idioms import identity
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr
 
@@ -16,7 +17,7 @@ def singular_values(b: Block, f: Expr, n: int) -> tuple[Expr, Expr, Expr]:
 
 
 def unit_matrix(p: ProgramBuilder, n: int) -> Expr:
-    return wp.diag(construct(p.vec(n), 1.0))
+    return identity(p, n)
 
 
 def stress_function(p: ProgramBuilder, n: int, kind: str) -> UserFunction:

@@ -2,9 +2,10 @@
 
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
-from generator.synthesis.builtins import construct, wp
+from generator.synthesis.builtins import wp
 from generator.synthesis.categories._extras import dimension, report, tune
 from generator.synthesis.entities import Entities
+from generator.synthesis.idioms import identity
 from generator.synthesis.logic import any_of
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr, literal
@@ -23,7 +24,7 @@ def open_particles(p: ProgramBuilder, hint: str, *docs: str) -> tuple[KernelBuil
 
 
 def unit_matrix(p: ProgramBuilder, n: int) -> Expr:
-    return wp.diag(construct(p.vec(n), 1.0))
+    return identity(p, n)
 
 
 def update_deformation(p: ProgramBuilder) -> None:
@@ -134,16 +135,21 @@ def step_limits(p: ProgramBuilder) -> None:
 
 
 def particle_bounds(p: ProgramBuilder) -> None:
-    k, e, n = open_particles(
-        p, "clamp_to_domain|particle_boundaries|push_from_collider|kill_escaped|enforce_bounds|flag_cells",
-        "Keep particles inside the domain.", "Project particles out of a collider.", "Flag occupied cells.",
-    )  # fmt: skip
+    places = p.sample(["box", "sphere"], 1, 2)
+    extras = p.sample(["damp", "sleep"], 0, 1)
+    if "box" in places:
+        names = "clamp_to_domain|particle_boundaries|enforce_bounds|confine_particles|keep_inside"
+        docs = ("Keep particles inside the domain.", "Boundary conditions on particles.")
+    else:
+        names = "push_from_collider|collide_particles|resolve_collider|project_out"
+        docs = ("Project particles out of a collider.", "Particle collision with a sphere.")
+    k, e, n = open_particles(p, names, *docs)
     vec = p.vec(n)
     xs = e.inout(_X, vec, R.uniform(-0.1, 1.1))
     vs = e.inout(_V, vec, R.uniform(-1.0, 1.0))
     e.guard()
     x, v = k.var("x|x_p|xp", xs.own), k.var("v|v_p|vp", vs.own)
-    for stage in p.sample(["box", "sphere", "damp", "sleep"], 1, 3):
+    for stage in (*places, *extras):
         if stage == "box":
             margin = k.param("margin|padding|wall", 0.05, 0.15)
             if p.chance(0.5):

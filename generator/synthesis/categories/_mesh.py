@@ -92,7 +92,7 @@ def closest(
     if not signed:
         call = wp.mesh_query_point_no_sign(mesh, x, limit)
         return Closest(mesh, k.let("query|q|res|closest", call))
-    match p.weighted({"plain": 4, "normal": 2, "winding": 1.5, "parity": 1}):
+    match p.weighted({"plain": 2.4, "normal": 2, "winding": 2.4, "parity": 2}):
         case "plain":
             call = wp.mesh_query_point(mesh, x, limit)
         case "normal":
@@ -127,7 +127,7 @@ def found(p: ProgramBuilder, k: KernelBuilder, c: Closest, early: float = 0.4) -
 
 def corners(p: ProgramBuilder, k: Block, mesh: Expr, face: Expr) -> list[Expr]:
     """The three corners of a face, read through one of the accessors."""
-    if p.chance(0.5):
+    if p.chance(0.55):
         m = k.let("m|mesh_data|geo", wp.mesh_get(mesh))
         indices, points = query_field(m, "indices"), query_field(m, "points")
         ids: list[Expr] = [indices[face * 3 + j if j else face * 3] for j in range(3)]

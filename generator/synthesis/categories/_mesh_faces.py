@@ -25,7 +25,7 @@ class Near:
 @contextmanager
 def each_face(p: ProgramBuilder, k: KernelBuilder, near: Near) -> Iterator[Name]:
     """A loop over the faces of a query: `for`, or `while ... next`."""
-    if near.kind != "bvh" and p.chance(0.5):
+    if near.kind != "bvh" and p.chance(0.3):
         with k.each("face|f|tri", near.query, T.I32) as face:
             yield face
         return
@@ -33,7 +33,7 @@ def each_face(p: ProgramBuilder, k: KernelBuilder, near: Near) -> Iterator[Name]
     face = k.var("face|f|tri", 0)
     if near.kind == "bvh":
         step = wp.bvh_query_next(q, face)
-    elif near.kind == "box" and p.chance(0.6):
+    elif near.kind == "box" and p.chance(0.55):
         step = wp.mesh_query_aabb_next(q, face)
     else:
         step = wp.mesh_query_next(q, face)
@@ -42,7 +42,7 @@ def each_face(p: ProgramBuilder, k: KernelBuilder, near: Near) -> Iterator[Name]
 
 
 def _faces_near(p: ProgramBuilder, k: KernelBuilder, mesh: Mesh, x: Expr, reach: Expr) -> Near:
-    if p.chance(0.35):
+    if p.chance(0.45):
         return Near(wp.mesh_query_sphere(mesh.id, x, reach), "sphere")
     if p.chance(0.5):
         lo = k.let("lower|lo|box_min", x - construct(T.VEC3, reach))
@@ -50,7 +50,7 @@ def _faces_near(p: ProgramBuilder, k: KernelBuilder, mesh: Mesh, x: Expr, reach:
     else:
         half = k.let("half|ext|pad", construct(T.VEC3, reach, reach, reach))
         lo, hi = x - half, x + half
-    if p.chance(0.3):
+    if p.chance(0.15):
         tree = k.let("bvh|tree|accel", wp.mesh_get_bvh(mesh.id))
         return Near(wp.bvh_query_aabb(tree, lo, hi), "bvh")
     return Near(wp.mesh_query_aabb(mesh.id, lo, hi), "box")
@@ -171,7 +171,7 @@ def pairs(p: ProgramBuilder) -> None:
         mesh = mesh_argument(p, k, closed=False, hint="mesh_a|moving_mesh|source_mesh")
         e = Entities(k, "face", count=mesh.faces, index="f|face|tid", layouts=False)
         a, b, c = corners(p, k, mesh.id, e.index)
-        shift = k.quantity("offset|translation|shift", T.VEC3, [0.4, 0.2, 0.1])
+        shift = k.quantity("offset|translation|shift", T.VEC3, [0.9, 0.4, 0.2])
         a, b, c = (
             k.let(h, q + shift)
             for h, q in zip(("a1|s0|q0", "b1|s1|q1", "c1|s2|q2"), (a, b, c), strict=True)

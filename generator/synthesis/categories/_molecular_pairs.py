@@ -19,7 +19,7 @@ class Potential:
     `evaluate` gives the force divided by the distance: times the pair's vector, it is the force.
     """
 
-    def __init__(self, k: KernelBuilder, e: Entities, cutoff: Expr) -> None:
+    def __init__(self, k: KernelBuilder, e: Entities, cutoff: Expr, planar: bool = False) -> None:
         p = k.p
         self.k, self.p, self.e, self.cutoff = k, p, e, cutoff
         self.kind = p.weighted(
@@ -54,7 +54,9 @@ class Potential:
             self.extra = [k.param(names[self.kind], 3.0, 9.0)]
         if self.charges is not None:
             self.extra.append(k.param("coulomb_k|k_e|ke_const", 0.5, 2.0))
-        self.floor = p.chance(0.3)
+        # Atoms in the plane come closer than the repulsion of Lennard-Jones can bear; screened
+        # charges have a core.
+        self.floor = planar or self.kind == "yukawa" or p.chance(0.3)
         self._function: UserFunction | None = None
         self.separate = p.chance(0.75)
 
@@ -89,8 +91,8 @@ class Potential:
         eps = k.let("eps|e_ij|eps_ij", wp.sqrt(self.eps_table[ti] * self.eps_table[tj]))
         return eps, k.let("sig|s_ij|sigma_ij", 0.5 * (self.sigma_table[ti] + self.sigma_table[tj]))
 
-    def evaluate(self, j: Expr, r: Expr) -> tuple[Expr, Expr]:
-        """Force over distance, and energy, of the pair."""
+    def evaluate(self, j: Expr, r: Expr, energy: bool) -> tuple[Expr, Expr | None]:
+        """Force over distance and, where asked for, energy of the pair."""
         eps, sigma = self.constants(j)
         args = [r, eps, sigma, *self.extra]
         if self.charges is not None:
@@ -98,20 +100,24 @@ class Potential:
         if not self.separate:
             return self._formula(self.k, *args)
         if self._function is None:
-            self._function = self._define([a.type for a in args])
-        force, energy = self.k.unpack(
+            self._function = self._define([a.type for a in args], energy)
+        if not energy:
+            return self.k.let("fr|f_over_r|fpair|dudr", self._function(*args)), None
+        force, u = self.k.unpack(
             ["fr|f_over_r|fpair|dudr", "u|e_pair|energy_ij"], self._function(*args)
         )
-        return force, energy
+        return force, u
 
-    def _define(self, types: list[T.Type]) -> UserFunction:
+    def _define(self, types: list[T.Type], energy: bool) -> UserFunction:
         hints = ["r|dist", "eps|e", "sigma|s", *[f"a{i}|c{i}" for i in range(len(types) - 3)]]
 
         def body(b: Block, *args: Expr) -> None:
-            b.ret(*self._formula(b, *args))
+            b.ret(*self._formula(b, *args)[: 2 if energy else 1])
 
         doc = self.p.pick(
-            "Force over distance and energy of a pair.", "Pair interaction at distance r.", ""
+            "Force over distance and energy of a pair." if energy else "Pair force over distance.",
+            "Pair interaction at distance r.",
+            "",
         )
         name = f"{self.kind}_pair|{self.kind}_interaction|pair_{self.kind}|eval_{self.kind}"
         return self.p.func(name, dict(zip(hints, types, strict=True)), body, doc)
@@ -187,7 +193,7 @@ def pair_forces(p: ProgramBuilder) -> None:
         planar=0.12,
     )
     e = c.e
-    potential = Potential(k, e, c.radius)
+    potential = Potential(k, e, c.radius, planar=c.vec.n == 2)
     box = Box(p, k, e, c.vec, 1.0) if not c.gridded and p.chance(0.6) else None
     exclusion = (
         e.field("molecule|mol_id|residue|chain_id", T.I32, R.integers(0, 12))
@@ -214,12 +220,12 @@ def pair_forces(p: ProgramBuilder) -> None:
         else None
     )
     with _close_pairs(p, k, c, box, x, exclusion) as (j, d, r):
-        fr, u = potential.evaluate(j, r)
+        fr, u = potential.evaluate(j, r, energy is not None)
         if switch is not None and inner is not None:
             s = k.let("s|sw|taper", switch(r, inner, c.radius))
-            fr, u = fr * s, u * s
+            fr, u = fr * s, None if u is None else u * s
         k.aug(force, "+", d * fr)
-        if energy is not None:
+        if energy is not None and u is not None:
             k.aug(energy, "+", 0.5 * (u if u_shift is None else u - u_shift))
         if virial is not None:
             k.aug(virial, "+", fr * wp.dot(d, d) if p.chance(0.5) else fr * r * r)

@@ -225,11 +225,7 @@ def _group_norm(p: ProgramBuilder, k: KernelBuilder, kind: str) -> None:
         v = k.let("v|val", x[b, ch, y, q])
         k.aug(s, "+", v)
         k.aug(sq, "+", v * v)
-    count = (
-        construct(p.real, width * x.dim(2) * x.dim(3))
-        if p.chance(0.5)
-        else float(per * size * size)
-    )
+    count = k.let("count|num|n_elems", construct(p.real, width * x.dim(2) * x.dim(3)))
     mean = k.let("mean|mu", s / count)
     rstd = k.let(
         "rstd|inv_std",

@@ -59,8 +59,8 @@ def pooling(p: ProgramBuilder) -> None:
     padded = p.chance(0.35)
     with k.loop("dy|ky|r", win) as dy, k.loop("dx|kx|s", win) as dx:
         yy, xx = (
-            k.let("yy|iy", y * st + dy - (1 if padded else 0)),
-            k.let("xx|ix", x * st + dx - (1 if padded else 0)),
+            k.let("yy|iy", y * st + dy - 1 if padded else y * st + dy),
+            k.let("xx|ix", x * st + dx - 1 if padded else x * st + dx),
         )
         if padded:
             with k.when(any_of(yy < 0, xx < 0)):

@@ -63,7 +63,7 @@ def _quantize(p: ProgramBuilder, k: KernelBuilder) -> None:
         )
         r = k.let("r|rounded|stoch", wp.floor(q + wp.randf(state)))
     else:
-        r = k.let("r|rounded|nearest", wp.round(q) if p.chance(0.6) else wp.rint(q))
+        r = k.let("r|rounded|nearest", p.pick(wp.round, wp.rint, wp.rint)(q))
     zero = k.scalar("zero_point|offset", T.F32, p.pick(128.0, 100.0)) if unsigned else None
     low, high = (0.0, 255.0) if unsigned else (-127.0, 127.0)
     clipped = k.let("clipped|limited|qc", wp.clamp(r if zero is None else r + zero, low, high))

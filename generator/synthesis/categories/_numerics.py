@@ -8,6 +8,7 @@ from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import cast, construct, wp
 from generator.synthesis.entities import Entities
+from generator.synthesis.idioms import inverted
 from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder, UserFunction
 from generator.synthesis.tree import Expr, Name, Operand, literal
@@ -203,10 +204,10 @@ def solve_small(p: ProgramBuilder, k: Block, a: Expr, b: Expr) -> Expr:
         else p.pick("cg", "cholesky")
     )
     if form == "inverse":
-        return wp.inverse(a) * b
+        return inverted(p, a) * b
 
     def direct(x: Block, m: Expr, v: Expr) -> None:
-        x.ret(wp.inverse(m) * v)
+        x.ret(inverted(p, m) * v)
 
     def gradients(x: Block, m: Expr, v: Expr) -> None:
         u = x.var("x|u", construct(v.type, 0.0))

@@ -7,7 +7,7 @@ from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
@@ -206,7 +206,7 @@ def damped_solve(p: ProgramBuilder) -> None:
             if p.chance(0.6):
                 k.do(wp.atomic_add(k.out("num_singular|failures|skipped", T.I32, (1,)), 0, 1))
             k.ret()
-    step = k.var("d|step|delta", -(wp.inverse(a) * g))
+    step = k.var("d|step|delta", -(inverted(p, a) * g))
     if p.chance(0.4):
         limit = k.param("max_step|trust_radius|step_limit", 0.2, 1.0)
         size = k.let("size|len_d|norm_d", wp.length(step))

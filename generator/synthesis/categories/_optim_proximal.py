@@ -129,7 +129,8 @@ def _fista(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Variable) -> Non
     y, g = v.inout("y|lookahead|extrapolated"), v.given("grad|g|gradient")
     x = v.inout("x|iterate|x_prev")
     step, lam = k.param("step|tau|lr", 0.05, 0.5), k.param("lam|l1_weight|reg", 0.05, 0.5)
-    new = k.let("x_new|next_x|prox_x", _prox(p, k, e, v, y.own - step * g.own, step * lam))
+    forward = k.let("y_fwd|forward|descended", y.own - step * g.own)
+    new = k.let("x_new|next_x|prox_x", _prox(p, k, e, v, forward, step * lam))
     if p.chance(0.5):
         beta = k.param("beta|momentum|extrapolation", 0.1, 0.9)
     else:
@@ -157,7 +158,8 @@ def _admm(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Variable) -> None
         alpha = k.param("alpha|over_relax|relaxation", 1.2, 1.8)
         mixed = k.let("x_mix|over|x_rel", alpha * x.own + (1.0 - alpha) * z.own)
     old = k.let("z_old|zp|last_z", z.own)
-    new = k.let("z_new|zi|prox_z", _prox(p, k, e, v, mixed + u.own, lam / rho))
+    centre = k.let("shifted|q|prox_in", mixed + u.own)
+    new = k.let("z_new|zi|prox_z", _prox(p, k, e, v, centre, lam / rho))
     r = k.let("r|primal_res|gap", mixed - new)
     u.store(u.own + r)
     z.store(new)
@@ -189,9 +191,8 @@ def _primal_dual(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Variable) 
         case "l2":
             new = k.let("x_new|prox_x|xi", (moved + (tau * lam) * data.own) / (1.0 + tau * lam))
         case "l1":
-            new = k.let(
-                "x_new|prox_x|xi", data.own + _prox(p, k, e, v, moved - data.own, tau * lam)
-            )
+            gap = k.let("misfit|off_data|gap_f", moved - data.own)
+            new = k.let("x_new|prox_x|xi", data.own + _prox(p, k, e, v, gap, tau * lam))
         case _:
             new = k.let(
                 "x_new|prox_x|xi",

@@ -7,7 +7,7 @@ from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._optim_search import _problems
 from generator.synthesis.categories._optimisers import Variable
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
@@ -159,7 +159,7 @@ def _dogleg(p: ProgramBuilder, k: KernelBuilder, e: Entities) -> None:
         k.let("g|grad|gi", e.field("gradients|grads|g_in", vec, R.uniform(-1.0, 1.0)).own),
     )
     radius = e.property("radius|trust_radius|delta", 0.2, 1.0)
-    newton = k.let("newton|pn|full_step", -(wp.inverse(h) * g))
+    newton = k.let("newton|pn|full_step", -(inverted(p, h) * g))
     step = k.var("step|p_step|d", newton)
     with k.when(wp.length(newton) > radius):
         cauchy = k.let("cauchy|pc|steepest", g * (-wp.dot(g, g) / wp.max(wp.dot(g, h * g), 1.0e-8)))

@@ -75,7 +75,7 @@ def _scalar_problem(p: ProgramBuilder) -> tuple[UserFunction, UserFunction]:
             }[form]()
         )
 
-    def slope(blk: Block, x: Expr, a: Expr, b: Expr) -> None:
+    def slope(blk: Block, x: Expr, a: Expr) -> None:
         blk.ret(
             {
                 "cubic": lambda: 3.0 * x * x + a,
@@ -87,6 +87,7 @@ def _scalar_problem(p: ProgramBuilder) -> tuple[UserFunction, UserFunction]:
         )
 
     f = p.func(f"{form}_equation|equation|residual_of", params, value)
+    del params["b|rhs|target"]
     return f, p.func(f"{form}_slope|derivative|residual_slope", params, slope)
 
 
@@ -109,7 +110,7 @@ def _newton(
     damp = k.param("damping|relax|step_scale", 0.5, 1.0) if p.chance(0.35) else None
     if p.chance(0.5):
         with k.loop("it|n|iteration", limit):
-            step = k.let("step|dx|delta", f(x, a, b) / df(x, a, b))
+            step = k.let("step|dx|delta", f(x, a, b) / df(x, a))
             k.aug(x, "-", step if damp is None else damp * step)
             if p.chance(0.7):
                 with k.when(wp.abs(step) < tol):
@@ -118,7 +119,7 @@ def _newton(
     err, n = k.var("err|change|residual", 1.0, p.real), k.var("n|count|it", 0, T.I32)
     with k.repeat(all_of(err > tol, n < limit)):
         fx = k.let("fx|value|r", f(x, a, b))
-        k.set(x, x - fx / df(x, a, b))
+        k.set(x, x - fx / df(x, a))
         k.set(err, wp.abs(fx))
         k.aug(n, "+", 1)
     if p.chance(0.5):
@@ -234,7 +235,7 @@ def _safeguarded(
             k.set(high, x)
         with k.otherwise():
             k.set(low, x)
-        trial = k.var("trial|xn|newton_x", x - fx / df(x, a, b))
+        trial = k.var("trial|xn|newton_x", x - fx / df(x, a))
         with k.when(any_of(trial <= low, trial >= high)):
             k.set(trial, 0.5 * (low + high))
         k.set(x, trial)

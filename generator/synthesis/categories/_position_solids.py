@@ -6,6 +6,7 @@ from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._extras import dimension, helper
 from generator.synthesis.categories._position_solve import Solve
+from generator.synthesis.idioms import identity
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr, literal
 
@@ -177,7 +178,7 @@ def _energy_term(
     if term == "green":
         green = k.let(
             "green|e_g|strain",
-            (wp.transpose(f) * f - wp.diag(construct(T.Vec(3, p.real), 1.0))) * 0.5,
+            (wp.transpose(f) * f - identity(p, 3)) * 0.5,
         )
         size = k.let("c_g|e_norm|size", wp.sqrt(wp.ddot(green, green)))
         return size, k.let("dg|d_green|de_df", f * green / wp.max(size, 1.0e-6))

@@ -57,7 +57,7 @@ def octave_sum(p: ProgramBuilder, t: T.Type) -> UserFunction:
     form = p.pick("fbm", "fbm", "ridged", "turbulence", "billow", "multifractal", "hybrid")
     rotate = t == T.VEC2 and p.chance(0.3)
     normalise = p.chance(0.4)
-    periodic = t != T.F32 and p.chance(0.15)
+    periodic = t != T.F32 and p.chance(0.4)
     name = {
         "fbm": "fbm|fractal_noise|octave_noise",
         "ridged": "ridged_noise|ridge_fbm",

@@ -242,14 +242,17 @@ def _turn(p: ProgramBuilder, k: KernelBuilder, rng, direction: Name, sample: Exp
     inertia = k.param("inertia|momentum", 0.05, 0.5)
     k.set(direction, direction * inertia - construct(T.VEC2, sample.x, sample.y) * (1.0 - inertia))
     size = k.let("norm|len_d|mag", wp.length(direction))
+    stops = p.chance(0.5)
     with k.when(size < 1.0e-4):
-        if p.chance(0.5):
+        if stops:
             k.brk()
         else:
             angle = k.let("angle|theta", rng.uniform(0.0, 6.28318531))
             k.set(direction, construct(T.VEC2, wp.cos(angle), wp.sin(angle)))
     if p.chance(0.5):
         k.set(direction, wp.normalize(direction))
+    elif stops:
+        k.aug(direction, "/", size)
     else:
         with k.when(size > 1.0e-4):
             k.aug(direction, "/", size)
@@ -297,4 +300,4 @@ def _exchange(
             wp.min((capacity - sediment) * erode, wp.max(-drop, 0.0) if p.chance(0.6) else -drop),
         )
         k.aug(sediment, "+", taken)
-        change.add(-taken, iy, ix)
+        change.take(taken, iy, ix)

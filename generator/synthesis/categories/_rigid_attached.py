@@ -81,7 +81,7 @@ def attached_points(p: ProgramBuilder) -> None:
 
 def point_wrenches(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
-        "apply_point_forces|accumulate_wrenches|thruster_forces|external_wrenches|apply_body_forces|buoyancy_forces",
+        "apply_point_forces|accumulate_wrenches|thruster_forces|external_wrenches|apply_body_forces|actuator_wrenches",
         p.pick(
             "Point forces as wrenches about the centres of mass.",
             "Accumulate external wrenches.",

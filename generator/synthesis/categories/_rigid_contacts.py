@@ -218,21 +218,24 @@ def _penalty_force(
     fn = k.let("fn|f_n", -ke * depth - kd * wp.min(vn, 0.0))
     if not p.chance(0.75):
         return k.let("f|force|f_c", n * fn)
-    mu, kf = k.param("mu|friction", 0.1, 0.9), k.param("kf|friction_gain|contact_kf", 5.0, 100.0)
+    mu = k.param("mu|friction", 0.1, 0.9)
     form = p.pick("clamp", "smooth", "huber")
+
+    def smooth(b: Block, slip: Expr, load: Expr, m: Expr) -> Expr:
+        return slip * (-m * load / wp.sqrt(wp.length_sq(slip) + 0.0001))
 
     def tangential(b: Block, slip: Expr, load: Expr, m: Expr, gain: Expr) -> Expr:
         size = b.let("s|speed|slip_len", wp.length(slip))
-        if form == "smooth":
-            return slip * (-m * load / wp.sqrt(size * size + 0.0001))
         if form == "huber":
             with b.when(size * gain < m * load):
                 b.ret(slip * -gain)
         return slip * (-wp.min(gain * size, m * load) / wp.max(size, 1.0e-6))
 
     vt = k.let("vt|slip", v - n * vn)
+    params = {"vt|slip": vt, "fn|load": fn, "mu|m": mu}
+    if form != "smooth":
+        params["kf|gain"] = k.param("kf|friction_gain|contact_kf", 5.0, 100.0)
     if form == "huber":
-        params = {"vt|slip": vt, "fn|load": fn, "mu|m": mu, "kf|gain": kf}
 
         def body(b: Block, *args: Expr) -> None:
             b.ret(tangential(b, *args))
@@ -245,8 +248,8 @@ def _penalty_force(
             p,
             k,
             "friction_force|tangential_force|coulomb",
-            {"vt|slip": vt, "fn|load": fn, "mu|m": mu, "kf|gain": kf},
-            tangential,
+            params,
+            smooth if form == "smooth" else tangential,
         )
     return k.let("f|force|f_c", n * fn + ft)
 

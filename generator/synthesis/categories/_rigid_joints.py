@@ -9,6 +9,7 @@ from generator.synthesis.categories._rigid_drives import joint_drive, soft_limit
 from generator.synthesis.categories._rigid_state import POSES, TWISTS, spatial
 from generator.synthesis.categories._topology import Pool, corners
 from generator.synthesis.entities import Entities
+from generator.synthesis.idioms import inverted
 from generator.synthesis.logic import any_of
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr, Name, literal
@@ -180,7 +181,7 @@ def _impulse_joint(p: ProgramBuilder) -> None:
         target = rel + err * (beta / dt)
         j = k.let(
             "j|impulse|p_imp",
-            wp.inverse(km) * target * -1.0 if p.chance(0.5) else -(wp.inverse(km) * target),
+            inverted(p, km) * target * -1.0 if p.chance(0.5) else -(inverted(p, km) * target),
         )
     else:
         length = k.let("l|dist|len_c", wp.length(err))

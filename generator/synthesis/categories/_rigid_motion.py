@@ -12,7 +12,7 @@ from generator.synthesis.categories._rigid_state import (
     world_inertia,
 )
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import clamp_length
+from generator.synthesis.idioms import clamp_length, inverted
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr, Name
 
@@ -107,7 +107,7 @@ def _angular(
         inverse = (
             e.field("inv_inertia|body_inv_inertia|inv_i", p.mat(3), R.spd(0.3, 2.0)).own
             if p.chance(0.5)
-            else wp.inverse(inertia)
+            else inverted(p, inertia)
         )
         k.set(
             w, wp.quat_rotate(rot, local + inverse * (tb - wp.cross(local, inertia * local)) * dt)
@@ -116,7 +116,7 @@ def _angular(
         residual = k.let("f_gyro|res|g0", wp.cross(local, inertia * local) * dt)
         iw = k.let("iw|ang_mom|l_b", inertia * local)
         jac = k.let("jac|j|dfdw", inertia + (wp.skew(local) * inertia - wp.skew(iw)) * dt)
-        solved = k.let("wb1|w_imp|corrected", local - wp.inverse(jac) * (residual - tb * dt))
+        solved = k.let("wb1|w_imp|corrected", local - inverted(p, jac) * (residual - tb * dt))
         k.set(w, wp.quat_rotate(rot, solved))
 
 

@@ -6,6 +6,7 @@ from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._extras import helper
 from generator.synthesis.entities import Entities, Field
+from generator.synthesis.idioms import inverted
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
 
@@ -118,4 +119,4 @@ def world_inertia(p: ProgramBuilder, k: KernelBuilder, e: Entities, rot: Expr) -
             doc,
         ),
     )
-    return world, k.let("inv_iw|i_inv|inv_inertia", wp.inverse(world))
+    return world, k.let("inv_iw|i_inv|inv_inertia", inverted(p, world))

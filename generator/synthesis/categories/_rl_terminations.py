@@ -24,11 +24,12 @@ def termination(p: ProgramBuilder) -> None:
     )
     e = environments(k)
     w = Walker(e)
-    done = k.var("done|terminate|fail", 0)
     causes = p.sample([_fell, _tipped, _touched, _hit_limit, _left, _spun, _invalid], 1, 4)
     reason = k.var("reason|cause|why", 0) if p.chance(0.35) else None
     early = reason is None and p.chance(0.3)
     out = e.out("reset_buf|terminated|dones", T.I32)
+    # Where causes end the kernel at once, nothing but a time-out is left to be flagged.
+    done = k.var("done|terminate|fail", 0)
     for number, cause in enumerate(causes, start=1):
         with k.when(cause(p, k, e, w)):
             if early:

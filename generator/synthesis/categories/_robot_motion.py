@@ -168,17 +168,24 @@ def mobile_base(p: ProgramBuilder) -> None:
     e.guard()
     x = k.let("x|pose|state_v", pose.own)
     dt, radius = k.param("dt|period", 0.005, 0.05), e.property("wheel_radius|r_w", 0.03, 0.3)
-    speeds = {"differential": 2, "ackermann": 2, "mecanum": 4, "omni": 3}[form]
-    w = e.field("wheel_speeds|wheel_vel|omega_w", p.vec(speeds), R.uniform(-5.0, 5.0)).read(
-        "w|wheels|u"
-    )
+    if form == "ackermann":
+        rear = e.field("drive_speeds|rear_wheel_speed|omega_rear", p.real, R.uniform(-5.0, 5.0))
+        forward = k.let("w|speed|v_rear", radius * rear.own)
+    else:
+        speeds = {"differential": 2, "mecanum": 4, "omni": 3}[form]
+        w = e.field("wheel_speeds|wheel_vel|omega_w", p.vec(speeds), R.uniform(-5.0, 5.0)).read(
+            "w|wheels|u"
+        )
     if form == "differential":
         track = e.property("track_width|axle_length|wheel_base", 0.2, 0.8)
         vx, vy, turn = radius * 0.5 * (w.x + w.y), None, radius * (w.y - w.x) / track
     elif form == "ackermann":
         base = e.property("wheelbase|axle_distance|l_wb", 0.2, 1.0)
-        angle = k.let("steer|delta|steer_angle", wp.clamp(w.y * 0.1, -0.6, 0.6))
-        vx, vy, turn = radius * w.x, None, radius * w.x * wp.tan(angle) / base
+        steer = e.field("steer_angles|steering|wheel_angle", p.real, R.uniform(-0.5, 0.5)).own
+        if p.chance(0.5):
+            limit = k.param("steer_limit|max_steer|delta_max", 0.3, 0.6)
+            steer = k.let("steer|delta|steer_angle", wp.clamp(steer, -limit, limit))
+        vx, vy, turn = forward, None, forward * wp.tan(steer) / base
     elif form == "mecanum":
         reach = e.property("lx_ly|half_sum|geometry_k", 0.2, 0.8)
         vx, vy = radius * 0.25 * (w.x + w.y + w.z + w.w), radius * 0.25 * (w.y - w.x + w.z - w.w)

@@ -1,4 +1,4 @@
-"""Spatial algebra on single bodies, for the robotics category."""
+"""Spatial algebra on single bodies, for the robotics category; angular parts stand first, as Warp's products have them."""
 
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
@@ -23,7 +23,7 @@ def spatial_products(p: ProgramBuilder) -> None:
     twist = e.field("twists|body_qd|link_v", T.SPATIAL, R.uniform(-1.0, 1.0))
     e.guard()
     v = twist.read("v|xi|twist_i")
-    for part in p.sample([_bias, _transport, _reaction, _adjoint, _joint_rate], 1, 3):
+    for part in p.sample([_bias, _transport, _reaction, _adjoint, _joint_rate, _tip_speed], 2, 3):
         part(p, k, e, v)
 
 
@@ -50,7 +50,7 @@ def _transport(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Name) -> Non
     moved = k.let("v_p|moved|v_frame", wp.transform_twist(target, v))
     e.out("twists_out|v_parent|moved_twist", T.SPATIAL).store(moved)
     if p.chance(0.4):
-        e.out("speeds|lin_speed|speed_out", T.F32).store(wp.length(wp.spatial_top(moved)))
+        e.out("speeds|lin_speed|speed_out", T.F32).store(wp.length(wp.spatial_bottom(moved)))
 
 
 def _reaction(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Name) -> None:
@@ -78,5 +78,18 @@ def _adjoint(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Name) -> None:
 def _joint_rate(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Name) -> None:
     axis = e.field("joint_axis|axes|s_axis", T.VEC3, R.unit_vectors()).own
     rate = e.field("joint_qd|qd|rates", T.F32, R.uniform(-1.0, 1.0)).own
-    screw = k.let("s|screw|S_i", wp.spatial_vector(construct(T.VEC3, 0.0), axis))
+    screw = k.let("s|screw|S_i", wp.spatial_vector(axis, construct(T.VEC3, 0.0)))
     e.out("coriolis|c_i|velocity_product", T.SPATIAL).store(wp.spatial_cross(v, screw * rate))
+
+
+def _tip_speed(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Name) -> None:
+    offset = e.field("offsets|tip_offset|r_tip", T.VEC3, R.uniform(-0.5, 0.5)).own
+    tip = k.let("v_tip|tip_vel|point_v", wp.velocity_at_point(v, offset))
+    if p.chance(0.5):
+        e.out("tip_velocity|point_velocities|v_out", T.VEC3).store(tip)
+        return
+    limit = k.param("max_tip_speed|speed_limit|v_max", 0.3, 1.5)
+    fast = Table(e, "num_fast|violations|over_limit", T.I32, (1,), role="out")
+    with k.when(wp.length(tip) > limit):
+        fast.add(1, 0)
+    e.out("tip_speed|speeds_out|tip_rate", T.F32).store(wp.length(tip))

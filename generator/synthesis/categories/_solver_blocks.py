@@ -6,7 +6,7 @@ from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._solver_bodies import Pair
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.tree import Expr
 
@@ -63,7 +63,7 @@ def block_solve(p: ProgramBuilder) -> None:
     with k.when(wp.determinant(mobility) < 1.0e-9):
         k.ret()
     if p.chance(0.7):
-        impulse = k.var("imp|p_j|lam", wp.inverse(mobility) @ rhs)
+        impulse = k.var("imp|p_j|lam", inverted(p, mobility) @ rhs)
     else:
         impulse = k.var("imp|p_j|lam", _eliminate(p)(mobility, rhs))
     if p.chance(0.5):

@@ -5,7 +5,7 @@ from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._sparse import coefficient, total
 from generator.synthesis.entities import Entities
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.logic import choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
@@ -175,7 +175,7 @@ def _precondition(p: ProgramBuilder, e: Entities, v: T.Type) -> None:
     kind = p.pick("diag", "inverse", "block", "sqrt", "clamped", "poly")
     if kind in ("block", "poly") and isinstance(v, T.Vec):
         m = e.field("blocks|inv_blocks|M", p.mat(v.n), R.spd(0.5, 2.0)).own
-        value = m * r.own if p.chance(0.5) else wp.inverse(m) * r.own
+        value = m * r.own if p.chance(0.5) else inverted(p, m) * r.own
     elif kind == "inverse":
         value = r.own * e.field("inv_diag|M_inv|weights", p.real, R.uniform(0.2, 1.0)).own
     else:

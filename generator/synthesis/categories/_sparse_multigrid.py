@@ -48,9 +48,11 @@ def transfer(p: ProgramBuilder) -> None:
         else None
     )
     if kind in ("restrict", "weighted"):
-        r = e.field("r|residual|fine_r", v, R.uniform(-1.0, 1.0)).own
         if p.chance(0.4):
-            r = e.field("b|rhs|f", v, R.uniform(-1.0, 1.0)).own - r
+            ax = e.field("Ax|a_x|product", v, R.uniform(-1.0, 1.0)).own
+            r = e.field("b|rhs|f", v, R.uniform(-1.0, 1.0)).own - ax
+        else:
+            r = e.field("r|residual|fine_r", v, R.uniform(-1.0, 1.0)).own
         out = k.out("coarse_r|r_coarse|restricted", v, lead)
         value = r if weight is None else weight * r
         if p.augmented_atomics:

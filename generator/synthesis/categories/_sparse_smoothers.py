@@ -7,7 +7,7 @@ from generator.synthesis.block import Block
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.categories._sparse import Sparse, coefficient, rows, safe_reciprocal, total
 from generator.synthesis.entities import Entities, Field
-from generator.synthesis.idioms import piece
+from generator.synthesis.idioms import inverted, piece
 from generator.synthesis.logic import negate
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
@@ -72,7 +72,7 @@ def _inverse_diagonal(p: ProgramBuilder, e: Entities, m: Sparse) -> Expr:
             return e.field("inv_diag|D_inv|inverse_blocks", m.entry, R.near_identity(0.1)).own
         return k.let(
             "d_inv|inv_d|inv_block",
-            wp.inverse(e.field("diag|D|diag_blocks", m.entry, R.spd(2.0, 4.0)).own),
+            inverted(p, e.field("diag|D|diag_blocks", m.entry, R.spd(2.0, 4.0)).own),
         )
     if p.chance(0.5):
         return e.field("inv_diag|dinv|inverse_diagonal", p.real, R.uniform(0.2, 0.5)).own

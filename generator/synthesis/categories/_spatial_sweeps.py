@@ -132,10 +132,15 @@ def kd_tree(p: ProgramBuilder) -> None:
     """Nearest neighbours in a left-balanced kd-tree stored as a heap."""
     axes = p.pick(2, 3)
     t = T.Vec(axes)
+    counting = p.chance(0.35)
     k = p.kernel_builder(
-        "kd_nearest|kdtree_query|kd_tree_search|nearest_in_kdtree|kd_range_count",
+        "kd_range_count|kdtree_range_query|count_in_kdtree|points_in_range"
+        if counting
+        else "kd_nearest|kdtree_query|kd_tree_search|nearest_in_kdtree",
         p.pick(
-            "Nearest neighbour in an implicit kd-tree.",
+            "Points of an implicit kd-tree within a radius."
+            if counting
+            else "Nearest neighbour in an implicit kd-tree.",
             "Depth-first kd-tree search with pruning.",
             "",
         ),
@@ -146,10 +151,11 @@ def kd_tree(p: ProgramBuilder) -> None:
     tree = k.array("tree_points|kd_points|nodes", t, (n,), R.uniform(-1.0, 1.0))
     x = e.field("queries|points|x", t, R.uniform(-1.2, 1.2)).read("x_q|pt|pos")
     e.guard()
-    counting = p.chance(0.35)
     radius = k.param("radius|search_radius|r_max", 0.2, 0.8)
     best, who, count = (
-        k.var("best|d2_best|bound", radius * radius),
+        k.let("r2_max|bound|radius_sq", radius * radius)
+        if counting
+        else k.var("best|d2_best|bound", radius * radius),
         k.var("who|nearest|arg", -1),
         k.var("count|inside|n_in", 0),
     )

@@ -9,6 +9,7 @@ from generator.synthesis.categories._sph_shared import (
     value_at,
 )
 from generator.synthesis.entities import Field
+from generator.synthesis.idioms import identity, inverted
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.tree import Expr
 
@@ -233,18 +234,18 @@ def gradient_matrix(p: ProgramBuilder) -> None:
     match p.pick("branch", "early", "both"):
         case "branch":
             with k.when(wp.abs(det) > floor):
-                out.store(wp.inverse(moment))
+                out.store(inverted(p, moment))
             with k.otherwise():
                 out.store(unit_matrix(p, n))
         case "early":
             with k.when(wp.abs(det) < floor):
                 out.store(unit_matrix(p, n))
                 k.ret()
-            out.store(wp.inverse(moment))
+            out.store(inverted(p, moment))
         case "both":
             trust = k.let("w|trust|blend", wp.clamp(wp.abs(det), 0.0, 1.0))
             out.store(moment * trust + unit_matrix(p, n) * (1.0 - trust))
 
 
 def unit_matrix(p: ProgramBuilder, n: int) -> Expr:
-    return wp.diag(construct(p.vec(n), 1.0))
+    return identity(p, n)

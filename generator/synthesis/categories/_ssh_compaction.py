@@ -159,7 +159,7 @@ def search(p: ProgramBuilder) -> None:
     table = k.array("table|edges|sorted_values|knots", t, (n,), R.ascending(0.0, 100.0))
     e.guard()
     value = k.let("value|x|q", queries.own if derived is None else derived(None))
-    if p.chance(0.25):
+    if p.chance(0.5):
         position = k.let("pos|slot|found", wp.lower_bound(table, value))
     else:
         upper = p.chance(0.4)

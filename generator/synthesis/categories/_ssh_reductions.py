@@ -7,7 +7,7 @@ from generator.synthesis.categories._ssh_keys import key_type
 from generator.synthesis.categories._ssh_values import item_value
 from generator.synthesis.categories._tables import Table
 from generator.synthesis.entities import Entities
-from generator.synthesis.logic import all_of, any_of
+from generator.synthesis.logic import all_of, any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.tree import Expr
 
@@ -88,7 +88,11 @@ def _segment_extreme(
             k.set(where, j)
     with k.when(where >= 0):
         e.out("extremes|max_values|best_values", p.real).store(best)
-    e.out("argmax|positions|best_index", T.I32).store(where - begin if p.chance(0.3) else where)
+    argument = e.out("argmax|arg_extreme|best_index", T.I32)
+    if p.chance(0.3):  # counted from the start of the segment
+        argument.store(choose(where >= 0, where - begin, -1))
+    else:
+        argument.store(where)
 
 
 def _segment_moments(

@@ -1,10 +1,8 @@
 """Choosing the intent of a program, and of further steps in the same kernel."""
 
 from collections.abc import Callable
-from functools import partial
 
 from generator.synthesis import tree as N
-from generator.synthesis.categories._prune import prune
 from generator.synthesis.fusion import CannotFuse
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.walk import walk
@@ -28,8 +26,6 @@ def write_step(
         kin = next((f for f in families if intent in f), set())
         p.shared["family"] = {i: w for i, w in intents.items() if i in kin and i is not intent}
         intent(p)
-        assert p.kernel
-        p.kernel.closers.append(partial(prune, p.kernel))
         return
     family: dict[Intent, float] = p.shared["family"]
     while family and _statements(p) < limit:

@@ -43,6 +43,13 @@ class Table:
         else:
             self.atomic("add", value, *where)
 
+    def take(self, value: Operand, *where: Operand) -> None:
+        """Atomic subtraction, in the program's spelling."""
+        if self.k.p.augmented_atomics:
+            self.k.aug(self[where], "-", value)
+        else:
+            self.atomic("sub", value, *where)
+
     def atomic(self, op: str, value: Operand, *where: Operand) -> None:
         """``wp.atomic_<op>(table, where, value)`` for its effect."""
         self.k.do(

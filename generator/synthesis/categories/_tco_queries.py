@@ -14,7 +14,8 @@ STACK = T.Opaque("tile_stack")
 def tree_queries(p: ProgramBuilder) -> None:
     """Tree queries by whole blocks: contacts against a mesh, density and overlap counts, rays through boxes."""
     p.real = T.F32
-    stages = p.shuffled(p.sample(["mesh", "box", "ray"], 1, p.pick(1, 2, 3)))
+    fewest, most = p.pick((1, 1), (1, 2), (1, 3), (2, 3))
+    stages = p.shuffled(p.sample(["mesh", "box", "ray"], fewest, most))
     names = {
         "mesh": "closest_face_block|mesh_contact_block|surface_normal_sum|faces_near_point",
         "ray": "first_box_along_ray|ray_box_block|boxes_on_ray|ray_thickness",

@@ -118,7 +118,7 @@ def queries(p: ProgramBuilder) -> None:
         R.mesh("sphere", 8, 1.0) if on_mesh else R.bvh(64, -2.0, 2.0, 0.4),
         0,
     )
-    ray = not on_mesh and p.chance(0.3)
+    ray = not on_mesh and p.chance(0.45)
     if ray:
         origin = k.array("origins|ray_starts|eyes", T.VEC3, (boxes,), R.uniform(-3.0, 3.0))[q]
         toward = k.array("directions|ray_dirs|headings", T.VEC3, (boxes,), R.unit_vectors())[q]

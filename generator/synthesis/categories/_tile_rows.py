@@ -51,6 +51,11 @@ class Rows:
         shape = (self.worlds, self.many) if self.form == "batch" else (self.many,)
         return self.k.out(hint, dtype, shape)
 
+    def stat_in(self, hint: str, fill: R.Fill) -> Expr:
+        """An input with one value per row."""
+        shape = (self.worlds, self.many) if self.form == "batch" else (self.many,)
+        return self.k.array(hint, T.F32, shape, fill)
+
     @property
     def shape(self) -> list[Dim]:
         return [self.t.literal(1), self.width] if self.form == "slice" else [self.width]
@@ -132,11 +137,10 @@ def normalise(p: ProgramBuilder) -> None:
 
 
 def _float_width(p: ProgramBuilder, rows: Rows) -> Expr:
-    return (
-        construct(p.real, rows.width.expr)
-        if not isinstance(rows.width.expr, N.Literal)
-        else N.literal(float(rows.width.value), p.real)
-    )
+    # Cast to float64, a constant would be a float64 to Warp wherever it stands.
+    if p.real == T.F64 or isinstance(rows.width.expr, N.Literal):
+        return N.literal(float(rows.width.value), p.real)
+    return construct(p.real, rows.width.expr)
 
 
 def _centre(p: ProgramBuilder, k: KernelBuilder, t: Tiling, rows: Rows, x: Expr) -> None:

@@ -53,6 +53,8 @@ class Tiling:
         order = (
             p.weighted({"": 70, "mask": 10, "count": 9, "list": 8, "swap": 3}) if guarded else ""
         )
+        if order == "mask" and counts[0] < 6:
+            order = "count"  # all of so few blocks might be switched off
         words = [*hints, *(["lane|thread|t|tid_in_block"] if lane else [])]
         if order == "list":
             words[0] = "slot|entry|work_item|task"

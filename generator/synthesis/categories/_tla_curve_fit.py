@@ -61,7 +61,7 @@ def curve_fit(p: ProgramBuilder) -> None:
         "it|iteration", k.count("max_iter|iterations", iterations) if p.chance(0.6) else iterations
     ):
         r = k.let("r|res|misfit", y - t.map(model, x, wide(amp), wide(rate)))
-        ja = k.let("ja|d_amp_t|col0", t.map(d_amp, x, wide(amp), wide(rate)))
+        ja = k.let("ja|d_amp_t|col0", t.map(d_amp, x, wide(rate)))
         jb = k.let("jb|d_rate_t|col1", t.map(d_rate, x, wide(amp), wide(rate)))
         for column, value in ((0, ja), (1, jb)):
             tall = tile(
@@ -129,6 +129,14 @@ def _models(p: ProgramBuilder, kind: str) -> tuple[Any, Any, Any]:
     for place, names in enumerate(
         (f"{kind}_model|{kind}|predict", "d_amp|wrt_amp|d_scale", "d_rate|wrt_rate|d_shape")
     ):
+        if place == 1:  # the model is linear in its amplitude
+            f = p.func(
+                names,
+                {"x|t": p.real, "c|rate": p.real},
+                lambda q, x, c: q.ret(value(x, x, c)[1]),
+            )
+            made.append(f)
+            continue
         made.append(
             p.func(
                 names,

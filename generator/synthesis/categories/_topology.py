@@ -51,7 +51,7 @@ def corners(
         ends = [("start", "end"), ("a", "b"), ("i", "j"), ("0", "1")][int(p.rng.random() * 4)]
         ranges = [(0, half), (half, count)]
         arrays = [
-            k.array(f"{stem}_{s}|{stem}{s}", T.I32, (e.n,), R.integers(*r))
+            k.array(f"{stem}_{s}", T.I32, (e.n,), R.integers(*r))
             for s, r in zip(ends, ranges, strict=True)
         ]
         return [k.let(n, a[i]) for n, a in zip(names, arrays, strict=True)]

@@ -1,6 +1,6 @@
 """Volume and texture arguments, and the forms of sampling them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
@@ -24,6 +24,7 @@ class Volume:
         voxel: edge length of a voxel.
         half: half width of the volume in world space.
         generic: whether the program names the value type in its calls.
+        field: the function that it samples.
     """
 
     id: Expr
@@ -31,6 +32,7 @@ class Volume:
     n: int
     voxel: float
     generic: bool
+    field: str
 
     @property
     def half(self) -> float:
@@ -98,7 +100,14 @@ def volume_argument(
     field = field or p.pick("sphere", "gyroid", "blob")
     default = "volume|volume_id|grid|vdb|field_volume"
     id_ = k.arg(hint or default, HANDLE, R.volume(_DTYPE[value], n, voxel, 0.0, field), 0)
-    return Volume(id_, value, n, voxel, p.chance(0.35))
+    return Volume(id_, value, n, voxel, p.chance(0.35), field)
+
+
+def volume_like(k: KernelBuilder, other: Volume, hint: str, value: T.Type | None = None) -> Volume:
+    """A further volume argument with the voxels of another one, of the same or another value type."""
+    value = value or other.value
+    recipe = R.volume(_DTYPE[value], other.n, other.voxel, 0.0, other.field)
+    return replace(other, id=k.arg(hint, HANDLE, recipe, 0), value=value)
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ def sample(p: ProgramBuilder) -> None:
         ),
     )
     e = Entities(k, p.pick("point", "sample", "probe", "vertex"))
-    value = p.weighted({T.F32: 4, T.VEC3: 2, T.I32: 2})
+    value = p.weighted({T.F32: 4, T.VEC3: 3, T.I32: 2})
     volume = volume_argument(p, k, value)
     local = p.chance(0.2)
     spread = R.uniform(0.0, volume.n - 1.0) if local else _span(volume, 1.1)
@@ -67,7 +67,7 @@ def sample(p: ProgramBuilder) -> None:
         return
     uvw = x if local else volume.to_index(x)
     goal = (
-        p.pick("value", "value", "gradient", "tapped", "blend")
+        p.pick("value", "gradient", "gradient", "tapped", "blend")
         if value != T.I32
         else p.pick("value", "tally")
     )
@@ -166,7 +166,7 @@ def _tapped(p: ProgramBuilder, k: KernelBuilder, volume: Volume, uvw: Expr, out)
 
 def indexed(p: ProgramBuilder) -> None:
     """Fields that share a volume's topology through linear voxel indices."""
-    gather = p.chance(0.6)
+    gather = p.chance(0.8)
     names = (
         "sample_indexed|sample_shared_field|interpolate_voxel_data|gather_voxel_data"
         if gather
@@ -190,7 +190,7 @@ def indexed(p: ProgramBuilder) -> None:
     )
     q = k.let("q|uvw|ijk", volume.to_index(x))
     out = e.out("values|sampled|result", value)
-    if p.chance(0.35):
+    if p.chance(0.45):
         with k.when(
             wp.volume_voxel_count(volume.id) > (data.dim(0) if p.chance(0.6) else volume.count)
         ):
@@ -198,7 +198,7 @@ def indexed(p: ProgramBuilder) -> None:
     back = k.quantity(
         "background|outside_value|default_value", value, 0.0 if value == T.F32 else [0.0, 0.0, 0.0]
     )
-    form = p.pick("sample", "gradient", "nearest")
+    form = p.pick("sample", "sample", "gradient", "gradient", "nearest")
     if form == "nearest":
         i, j, m = (construct(T.I32, wp.round(q.field(a))) for a in ("x", "y", "z"))
         index = k.let("index|slot|voxel", wp.volume_lookup_index(volume.id, i, j, m))

@@ -27,7 +27,7 @@ def fill(p: ProgramBuilder) -> None:
         goals[goal], p.pick("Write the voxels of the volume.", "", "One thread per voxel.")
     )
     value = (
-        p.weighted({T.F32: 5, T.VEC3: 1.5, T.I32: 1}) if goal in ("function", "array") else T.F32
+        p.weighted({T.F32: 6, T.VEC3: 1.5, T.I32: 1}) if goal in ("function", "array") else T.F32
     )
     volume = volume_argument(p, k, value, hint="volume|dst|target_volume|grid_out")
     n = volume.n

@@ -96,6 +96,7 @@ def collide(p: ProgramBuilder) -> None:
     )
     e = Entities(k, "particle")
     volume = volume_argument(p, k, T.F32, hint="sdf|sdf_volume|collider|level_set", field="sphere")
+    volume.generic = p.chance(0.6)
     x_io = e.inout("positions|pos|particle_q", T.VEC3, _span(volume))
     v_io = (
         e.inout("velocities|vel|particle_qd", T.VEC3, R.uniform(-1.0, 1.0))

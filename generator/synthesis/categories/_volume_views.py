@@ -119,9 +119,10 @@ def _gradient(p: ProgramBuilder, k: KernelBuilder, volume: Volume, x: Expr) -> E
     q = k.let("q|uvw|ijk", volume.to_index(x))
     if p.chance(0.4):
         parts = []
-        for a in range(3):
+        for a, letter in enumerate("xyz"):
             step = construct(T.VEC3, *(1.0 if a == c else 0.0 for c in range(3)))
-            parts.append(volume.sample(q + step) - volume.sample(q - step))
+            slope = volume.sample(q + step) - volume.sample(q - step)
+            parts.append(k.let(f"g{letter}|d{letter}|slope_{letter}", slope))
         return construct(T.VEC3, *parts)
     value, grad = volume.with_gradient(k, q)
     phi = k.let("phi|value|f_hit", value)

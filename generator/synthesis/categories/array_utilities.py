@@ -1,12 +1,21 @@
 """Array utilities: the small kernels that every code base has, for filling, moving, masking and combining arrays."""
 
+from collections.abc import Callable
+
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
+from generator.synthesis.block import Block
 from generator.synthesis.builtins import cast, construct, tile, wp
+from generator.synthesis.categories._bit_sets import bit_sets
+from generator.synthesis.categories._float_bits import float_bits
+from generator.synthesis.categories._mesh_kinematics import per_corner
+from generator.synthesis.categories._pose_arrays import pose_arrays, random_fill
+from generator.synthesis.categories._raw_views import raw_views
+from generator.synthesis.categories._ufuncs import ufuncs
 from generator.synthesis.logic import all_of, any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.registry import category
-from generator.synthesis.tree import Expr, Name, Operand
+from generator.synthesis.tree import Expr, Name, Operand, literal
 
 _AXES = ("i|row|tid|n", "j|col|k|m", "k|c|channel|l", "l|d|w|q")
 _FLOATS = {T.F32: 8, T.F64: 2, T.F16: 0.3}
@@ -19,7 +28,7 @@ def write(p: ProgramBuilder) -> None:
     and count, reduce to extremes, transpose, shift, pack and unpack, in one to four dimensions and every data type."""
     intent = p.weighted(
         {
-            _elementwise: 5,
+            _elementwise: 7,
             _gather: 2.5,
             _scatter: 2,
             _convert: 2,
@@ -28,6 +37,13 @@ def write(p: ProgramBuilder) -> None:
             _masked: 2.5,
             _pack: 1.5,
             _reset: 1.5,
+            bit_sets: 9.0,
+            float_bits: 1.0,
+            raw_views: 1.4,
+            ufuncs: 8.0,
+            pose_arrays: 6.0,
+            random_fill: 1.4,
+            per_corner: 0.8,
         }
     )
     intent(p)
@@ -38,7 +54,7 @@ class _Launch:
 
     def __init__(self, p: ProgramBuilder, k: KernelBuilder, axes: int | None = None) -> None:
         self.k = k
-        self.axes = axes or p.weighted({1: 5, 2: 4, 3: 2, 4: 1})
+        self.axes = axes or p.weighted({1: 8, 2: 3, 3: 1.2, 4: 0.8})
         sizes = {1: (64, 100, 128, 200), 2: (12, 16, 20, 24), 3: (5, 6, 8), 4: (3, 4, 5)}[self.axes]
         self.shape = tuple(p.pick(*sizes) for _ in range(self.axes))
         k.launch_dim = self.shape
@@ -64,7 +80,7 @@ def _float(p: ProgramBuilder) -> T.Scalar:
 
 
 def _any_dtype(p: ProgramBuilder) -> T.Type:
-    kind = p.weighted({"float": 5, "int": 3, "vec": 4, "mat": 0.6})
+    kind = p.weighted({"float": 6, "int": 3.5, "vec": 2, "mat": 0.4})
     if kind == "float":
         return _float(p)
     if kind == "int":
@@ -80,18 +96,26 @@ def _fill(p: ProgramBuilder, t: T.Type) -> R.Fill:
 
 
 def _elementwise(p: ProgramBuilder) -> None:
+    others = p.sample(["b|y|other|rhs", "c|z|third|base"], 0, 2)
     k = p.kernel_builder(
-        "axpy|scale_add|combine_arrays|elementwise_update|blend_arrays|add_scaled|apply_gain|lincomb|accumulate",
-        p.pick("Scale and add.", "Element-wise combination.", "out = f(a, b)", ""),
+        "axpy|scale_add|combine_arrays|elementwise_update|blend_arrays|add_scaled|lincomb|accumulate"
+        if others
+        else "apply_gain|scale_array|map_values|rescale|elementwise_map|transform_values",
+        p.pick("Scale and add.", "Element-wise combination.", "out = f(a, b)", "")
+        if others
+        else p.pick("One operation on every element.", "out = f(a)", ""),
     )
     g = _Launch(p, k)
-    t = p.weighted({_float(p): 5, T.Vec(p.pick(2, 3, 4), _float(p)): 4})
+    t = p.weighted({_float(p): 7, T.Vec(p.pick(2, 3, 4), _float(p)): 2})
     a = g.array("a|x|src|lhs", t, _fill(p, t))
     terms = [a[g.index]]
-    for hint in p.sample(["b|y|other|rhs", "c|z|third|base"], 0, 2):
+    for hint in others:
         terms.append(g.array(hint, t, _fill(p, t))[g.index])
     scalar = T.scalar_of(t)
-    value = _combined(p, k, terms, scalar)
+    if isinstance(t, T.Scalar) and p.chance(0.8):
+        value = _through_function(p, terms, scalar)
+    else:
+        value = _combined(p, lambda: _gain(p, k, scalar), terms, scalar)
     mode = p.weighted({"store": 5, "in_place": 2, "local": 2})
     out = (
         g.array("out|dst|result|y_out", t, R.zeros(), "out")
@@ -104,7 +128,23 @@ def _elementwise(p: ProgramBuilder) -> None:
     k.set(out[g.index], value if mode != "in_place" else out[g.index] + value)
 
 
-def _combined(p: ProgramBuilder, k: KernelBuilder, terms: list[Expr], scalar: T.Scalar) -> Expr:
+def _through_function(p: ProgramBuilder, terms: list[Expr], scalar: T.Scalar) -> Expr:
+    """The combination as a function, perhaps one that the kernel's factory is given."""
+
+    def body(b: Block, *values: Expr) -> None:
+        b.ret(_combined(p, lambda: literal(p.nice(0.1, 0.9), scalar), list(values), scalar))
+
+    params = dict.fromkeys(("a|x|u|value", "b|y|v|other", "c|z|w|third")[: len(terms)], scalar)
+    hint = "combine|mix|transfer|apply_op|activation|response|blend_values"
+    function = p.func(hint, params, body)
+    if p.on("factory"):
+        function = p.capture("op|func|fn|element_op", function)
+    return function(*terms)
+
+
+def _combined(
+    p: ProgramBuilder, gain: Callable[[], Expr], terms: list[Expr], scalar: T.Scalar
+) -> Expr:
     value = terms[0]
     for term in terms[1:]:
         match p.pick("add", "sub", "axpy", "blend", "mul"):
@@ -113,9 +153,9 @@ def _combined(p: ProgramBuilder, k: KernelBuilder, terms: list[Expr], scalar: T.
             case "sub":
                 value = value - term
             case "axpy":
-                value = value + term * _gain(p, k, scalar)
+                value = value + term * gain()
             case "blend":
-                s = _gain(p, k, scalar)
+                s = gain()
                 value = (
                     value * s + term * (1.0 - s)
                     if p.chance(0.5)
@@ -125,20 +165,18 @@ def _combined(p: ProgramBuilder, k: KernelBuilder, terms: list[Expr], scalar: T.
                 )
             case _:
                 value = value * term if isinstance(value.type, T.Scalar) else wp.cw_mul(value, term)
-    match p.pick("none", "gain", "clamp", "unary", "bias"):
+    plain = ("none",) if len(terms) > 1 else ()
+    scalars = ("clamp", "unary", "bias") if isinstance(value.type, T.Scalar) else ()
+    match p.pick("gain", *plain, *scalars):
         case "gain":
-            value = value * _gain(p, k, scalar)
+            value = value * gain()
         case "clamp":
-            if isinstance(value.type, T.Scalar):
-                value = wp.clamp(value, p.pick(0.0, 0.1, -1.0), p.pick(1.0, 1.5, 2.0))
+            value = wp.clamp(value, p.pick(0.0, 0.1, -1.0), p.pick(1.0, 1.5, 2.0))
         case "unary":
-            if isinstance(value.type, T.Scalar):
-                value = p.pick(wp.abs, wp.sqrt, wp.sin, wp.tanh, wp.sign, wp.floor)(
-                    wp.abs(value) if p.chance(0.2) else value * value
-                )
+            f = p.pick("abs", "sqrt", "sin", "tanh", "sign", "floor")
+            value = wp.sqrt(wp.abs(value)) if f == "sqrt" else getattr(wp, f)(value)
         case "bias":
-            if isinstance(value.type, T.Scalar):
-                value = value - _gain(p, k, scalar)
+            value = value - gain()
     return value
 
 

@@ -4,13 +4,15 @@ from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, wp
 from generator.synthesis.builtins import tile as call_as
+from generator.synthesis.categories._attitude_forms import frame_attitude, from_angles
 from generator.synthesis.categories._attitude_parts import calibrated, report
+from generator.synthesis.categories._scene_graph import instance_matrices
 from generator.synthesis.entities import Entities
 from generator.synthesis.idioms import piece
 from generator.synthesis.logic import any_of, choose
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.registry import category
-from generator.synthesis.tree import Expr
+from generator.synthesis.tree import Expr, literal
 
 _DEG = 57.29577951
 
@@ -22,8 +24,9 @@ def write(p: ProgramBuilder) -> None:
     integration, lever arms, great-circle distances, bearings and map projections."""
     intent = p.weighted(
         {
-            _convert: 1.5, _complementary: 3, _strapdown: 3, _interpolate: 2, _twist: 2, _frames: 2.5, _matrices: 0.5, _great_circle: 0.8,
+            _convert: 2.0, _complementary: 3, _strapdown: 3, _interpolate: 2, _twist: 3, _frames: 2.5, _matrices: 0.5, _great_circle: 0.8,
             _projection: 0.5, _geodetic: 0.3, _lever_arm: 2, _error: 2.5,
+            from_angles: 2.8, frame_attitude: 2.4, instance_matrices: 2.4,
         }
     )  # fmt: skip
     intent(p)
@@ -143,8 +146,8 @@ def _integrate_rate(
             half = k.let("half|dtheta|h", rate * (0.5 * dt))
             value = wp.normalize(q * construct(p.quat, half.x, half.y, half.z, 1.0))
     updated = k.let("q_new|q1|updated", value)
-    if p.chance(0.25):
-        k.do(wp.expect_near(wp.length(updated), construct(p.real, 1.0), construct(p.real, 0.001)))
+    if p.chance(0.5):
+        k.do(wp.expect_near(wp.length(updated), literal(1.0, p.real), literal(0.001, p.real)))
     target.store(updated)
     report(p, e, updated)
 
@@ -313,12 +316,17 @@ def _frames(p: ProgramBuilder) -> None:
 
 
 def _matrices(p: ProgramBuilder) -> None:
+    form = p.pick("compose", "decompose", "to_matrix", "from_matrix")
+    names, doc = {
+        "compose": ("compose_matrices|rebuild_transforms|model_matrices", "Model matrices of instances."),
+        "decompose": ("decompose_matrices|split_matrices|extract_trs", "Translation, rotation and scale of a matrix."),
+        "to_matrix": ("pose_to_matrix|transform_matrices|upload_poses", "Homogeneous matrices of rigid poses."),
+        "from_matrix": ("rotation_from_matrix|clean_rotations|reorthonormalize", "Quaternions from rotation matrices."),
+    }[form]  # fmt: skip
     k, e = _start(
-        p, "compose_matrices|decompose_matrices|pose_to_matrix|rebuild_transforms|rotation_from_matrix",
-        "Between matrices and rigid transforms.", "Homogeneous matrices of instances.", item="instance|node|marker",
+        p, names, doc, "Between matrices and rigid transforms.", item="instance|node|marker", double=False
     )  # fmt: skip
-    p.real = T.F32
-    match p.pick("compose", "decompose", "to_matrix", "from_matrix"):
+    match form:
         case "compose":
             position = e.field("positions|translations", T.VEC3, R.uniform(-2.0, 2.0)).own
             rotation = e.field("rotations|orientations", T.QUAT, R.rotations()).own
@@ -481,8 +489,12 @@ def _lever_arm(p: ProgramBuilder) -> None:
         "r|arm|offset", wp.quat_rotate(q, calibrated(p, e, arm, "arm") if p.chance(0.4) else arm)
     )
     report(p, e, q)
-    v, w = k.let("v|linear", wp.spatial_top(twist)), k.let("w|angular", wp.spatial_bottom(twist))
-    match p.pick("cross", "skew", "builtin"):
+    builtin = ("builtin", "builtin") if p.real == T.F32 else ()  # Warp has it in no other precision
+    form = p.pick("cross", "skew", *builtin)
+    parts = wp.spatial_top(twist), wp.spatial_bottom(twist)
+    linear, angular = parts[::-1] if form == "builtin" or p.chance(0.5) else parts
+    v, w = k.let("v|linear", linear), k.let("w|angular", angular)
+    match form:
         case "cross":
             value = v + wp.cross(w, r)
         case "skew":

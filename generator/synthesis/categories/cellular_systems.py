@@ -130,9 +130,7 @@ def _looped_count(p: ProgramBuilder, g: Grid, f: GridField, alive: int | None, h
             moved = g.index[axis] + d
             extent = g.extent(axis)
             value = (moved + extent) % extent if wrap else moved
-            where.append(
-                k.let(f"{g.hints[axis]}n|n{g.hints[axis]}|{g.hints[axis]}{g.hints[axis]}", value)
-            )
+            where.append(k.let(f"{g.hints[axis]}n|n{g.hints[axis]}|{g.hints[axis]}_near", value))
         if not wrap and g.boundary != "interior":
             inside = (
                 all_of(between(0, where[0], g.extent(0)), between(0, where[1], g.extent(1)))
@@ -308,8 +306,13 @@ def _excitable(p: ProgramBuilder) -> None:
     k = p.kernel_builder(
         names[what],
         p.pick(
-            "Rest, excitation and recovery." if what == "greenberg" else "Multi-state automaton.",
-            "One synchronous step.",
+            {
+                "greenberg": "Rest, excitation and recovery.",
+                "cyclic": "Cells advance where enough neighbours are one state ahead.",
+                "wire": "Electrons run along conducting cells.",
+                "brain": "Cells fire next to exactly two firing cells.",
+            }[what],
+            "Multi-state automaton, all cells at once.",
         ),
     )
     g = open_grid(p, k, 2, boundary=p.pick("periodic", "periodic", "clamp", "interior"))

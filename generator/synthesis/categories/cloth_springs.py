@@ -16,6 +16,7 @@ from generator.synthesis.categories._cloth_rest import (
 from generator.synthesis.categories._cloth_sheet import SHEETS
 from generator.synthesis.categories._cloth_vertices import VERTICES
 from generator.synthesis.categories._extras import dimension, helper, report
+from generator.synthesis.categories._mesh_kinematics import swept
 from generator.synthesis.categories._topology import Pool, corners
 from generator.synthesis.entities import Entities
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
@@ -44,6 +45,7 @@ def write(p: ProgramBuilder) -> None:
         rest_state: 1.6,
         elastic_energy: 1.3,
         sewing: 1,
+        swept: 0.9,
         **SHEETS,
         **VERTICES,
     }

@@ -26,7 +26,7 @@ def write(p: ProgramBuilder) -> None:
     p.real = T.F64 if p.on("double") else T.F32
     intent = p.weighted({
         factorise: 4, eliminate: 2.5, invert: 1.5, orthogonalise: 2.5, triangular: 1.5,
-        gram: 3, products: 3.5, triple: 1.5, power: 2, eigen: 1.2, rotations: 1.5, spectral: 2, matrix_function: 2.5,
+        gram: 3, products: 3.5, triple: 1.5, power: 2, eigen: 1.2, rotations: 1.5, spectral: 3.5, matrix_function: 2.5,
     })  # fmt: skip
     intent(p)
 

@@ -9,6 +9,7 @@ from generator.synthesis.categories._fem_nodes import co_rotational, nodal_updat
 from generator.synthesis.categories._fem_quadrature import quad_matrix, quad_residual
 from generator.synthesis.categories._fem_solids import elastic_forces, recovery
 from generator.synthesis.categories._fem_structures import beam_frame, truss
+from generator.synthesis.categories._mesh_kinematics import to_vertices
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
 
@@ -34,6 +35,7 @@ def write(p: ProgramBuilder) -> None:
             quad_residual: 2.5,
             truss: 2.5,
             beam_frame: 1.2,
+            to_vertices: 1.4,
         }
     )
     intent(p)

@@ -16,6 +16,8 @@ from generator.synthesis.categories import _geo_refine as refine
 from generator.synthesis.categories import _geo_shape as quality
 from generator.synthesis.categories import _geo_short as short
 from generator.synthesis.categories import _geo_vertices as vertices
+from generator.synthesis.categories._mesh_extents import extents
+from generator.synthesis.categories._mesh_kinematics import per_face, to_vertices
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
 
@@ -26,6 +28,7 @@ EITHER = {  # intents that double precision suits
 }  # fmt: skip
 SINGLE = {
     pairs.edge_edge: 2.4, pairs.triangles: 2.4, bounds.boxes: 2.0, codes.codes: 1.6, contours.squares: 1.6,
+    extents: 1.6, per_face: 1.2, to_vertices: 1.2,
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from generator.synthesis.categories._granular_grains import Grains
 from generator.synthesis.categories._granular_laws import one_contact
 from generator.synthesis.categories._granular_lists import LISTS
 from generator.synthesis.categories._granular_steps import STEPS
+from generator.synthesis.categories._mesh_hierarchy import spheres
 from generator.synthesis.categories._stages import Motion, add_stages, finish, stage_range
 from generator.synthesis.logic import any_of
 from generator.synthesis.program import ProgramBuilder, UserFunction
@@ -33,7 +34,15 @@ def write(p: ProgramBuilder) -> None:
     walls, drums and meshes; contact lists, coordination numbers, stress tensors and the motion of grains with spin."""
     if not p.fusing:
         p.real = T.F64 if p.on("double") else T.F32
-    intents = {_contact_forces: 7, _coordination: 1.6, _stress: 1.2, _heat: 0.9, **LISTS, **STEPS}
+    intents = {
+        _contact_forces: 7,
+        _coordination: 1.6,
+        _stress: 1.2,
+        _heat: 0.9,
+        spheres: 1.3,
+        **LISTS,
+        **STEPS,
+    }
     p.weighted(intents)(p)
 
 

@@ -1,5 +1,6 @@
 """Graph algorithms: traversal, paths, ranks, communities, colourings, walks and message passing."""
 
+from generator.synthesis.categories._bit_sets import bit_sets
 from generator.synthesis.categories._graph_components import (
     centrality,
     components,
@@ -39,5 +40,6 @@ def write(p: ProgramBuilder) -> None:
         messages: 1.5,
         diffuse: 1.0,
         search: 3.2,
+        bit_sets: 1.2,
     }
     write_step(p, intents, {rank, degrees, core}, {diffuse, messages}, limit=30)

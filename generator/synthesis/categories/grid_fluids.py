@@ -214,10 +214,9 @@ def _correct(p: ProgramBuilder) -> None:
     border_exit(p, g, (out, forward.own))
     fwd = forward.read("fwd|estimate|f_c")
     error = k.let("error|err|half_error", 0.5 * (original.own - backward.own))
-    value = k.let(
-        "value|corrected_value|raw",
-        fwd + error * (k.param("strength|blend|alpha", 0.5, 1.0) if p.chance(0.4) else 1.0),
-    )
+    if p.chance(0.4):
+        error = error * k.param("strength|blend|alpha", 0.5, 1.0)
+    value = k.let("value|corrected_value|raw", fwd + error)
     around = [
         original[o]
         for o in (

@@ -14,6 +14,7 @@ from generator.synthesis.categories._material_particles import (
     update_deformation,
 )
 from generator.synthesis.categories._material_transfer import Stencil
+from generator.synthesis.categories._tensor_frames import fibre_strain
 from generator.synthesis.entities import Entities, Field
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
 from generator.synthesis.registry import category
@@ -38,6 +39,7 @@ def write(p: ProgramBuilder) -> None:
         step_limits: 2.4,
         _volumes: 1.2,
         particle_bounds: 1.8,
+        fibre_strain: 1.6,
         **LAWS,
         **GRID_STEPS,
     }

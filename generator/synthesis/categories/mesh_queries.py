@@ -22,7 +22,11 @@ from generator.synthesis.categories._mesh import (
     inside_function,
     mesh_argument,
 )
+from generator.synthesis.categories._mesh_crossings import crossings, grouped_rays
+from generator.synthesis.categories._mesh_extents import extents
 from generator.synthesis.categories._mesh_grids import distance_grid, transfer
+from generator.synthesis.categories._mesh_hierarchy import capsules, spheres
+from generator.synthesis.categories._mesh_kinematics import kinematics
 from generator.synthesis.categories._rays import maybe
 from generator.synthesis.entities import Entities
 from generator.synthesis.logic import choose
@@ -36,11 +40,12 @@ def write(p: ProgramBuilder) -> None:
     """Points, particles, bodies and rays against triangle meshes: closest points, inside tests, signed-distance grids,
     contact response, ray casts with shading, box and sphere queries, attribute transfer, sampling, face integrals."""
     writers = {
-        project: 3.2, inside: 2.2, distance_grid: 1.8, transfer: 1.5, rays.cast: 2.6, rays.render: 1.5, rays.path: 2.0,
-        contact.particles: 2.6, bodies.bodies: 1.6, bodies.avoid: 1.2, faces.nearby: 4.0, faces.pairs: 2.2,
-        integrals.integrate: 3.2, samples.sample: 1.6, occlusion.occlusion: 1.4, probes.ground: 1.8,
-        probes.sight: 1.2, probes.crossings: 1.0, sensors.height_scan: 1.6, sensors.lidar: 1.6,
-        sensors.register: 1.8, motion.continuous: 2.0, motion.sphere_trace: 1.8, motion.shapes: 1.8,
+        project: 4.4, inside: 2.4, distance_grid: 2.4, transfer: 1.6, rays.cast: 2.0, rays.render: 1.0, rays.path: 1.2,
+        contact.particles: 3.6, bodies.bodies: 2.0, bodies.avoid: 1.6, faces.nearby: 6.0, faces.pairs: 3.4,
+        integrals.integrate: 3.0, samples.sample: 2.0, occlusion.occlusion: 1.2, probes.ground: 1.4,
+        probes.sight: 1.2, probes.crossings: 1.2, sensors.height_scan: 1.2, sensors.lidar: 1.2,
+        sensors.register: 2.0, motion.continuous: 2.0, motion.sphere_trace: 1.6, motion.shapes: 2.4,
+        kinematics: 5.4, extents: 4.0, spheres: 2.8, capsules: 2.4, crossings: 1.8, grouped_rays: 2.2,
     }  # fmt: skip
     p.weighted(writers)(p)
 

@@ -2,6 +2,7 @@
 
 from generator.synthesis import types as T
 from generator.synthesis.builtins import cast, construct, wp
+from generator.synthesis.categories._emitters import emit
 from generator.synthesis.categories._mc_chains import integral, metropolis
 from generator.synthesis.categories._mc_discrete import tabulated
 from generator.synthesis.categories._mc_filters import particle_filter, rejection
@@ -9,6 +10,7 @@ from generator.synthesis.categories._mc_lattice import spins, walk_on_spheres
 from generator.synthesis.categories._mc_options import option
 from generator.synthesis.categories._mc_reactions import reactions
 from generator.synthesis.categories._mc_transport import photon, walk
+from generator.synthesis.categories._mesh_crossings import crossings
 from generator.synthesis.categories._steps import write_step
 from generator.synthesis.categories._tables import Rng, Table, entity_rng
 from generator.synthesis.entities import Entities
@@ -23,9 +25,9 @@ def write(p: ProgramBuilder) -> None:
     """Random sampling at scale: option pricing along simulated paths, importance-sampled integrals, Metropolis and
     Langevin chains, lattice spins, diffusion walks, stochastic reactions, particle filters and photon"""
     intents = {
-        option: 2.2, integral: 1.6, metropolis: 1.8, rejection: 1.4, particle_filter: 1.3, _initial_draws: 1.8,
+        option: 2.2, integral: 1.6, metropolis: 1.8, rejection: 1.4, particle_filter: 1.3, _initial_draws: 1.8, emit: 2.6,
         walk: 1.6, photon: 1.6, spins: 1.1, reactions: 1.2,
-        walk_on_spheres: 1.0, tabulated: 1.4,
+        walk_on_spheres: 1.0, tabulated: 1.4, crossings: 0.8,
     }  # fmt: skip
     write_step(p, intents, {_initial_draws, particle_filter})
 

@@ -1,5 +1,7 @@
 """Spatial codes, grids, trees and neighbour queries."""
 
+from generator.synthesis.categories._bvh_rays import reach
+from generator.synthesis.categories._bvh_shapes import bvh_shapes
 from generator.synthesis.categories._spatial_boxes import leaf_bounds, refit
 from generator.synthesis.categories._spatial_builds import karras
 from generator.synthesis.categories._spatial_cells import cell_lists
@@ -30,6 +32,8 @@ def write(p: ProgramBuilder) -> None:
         kd_tree: 0.9,
         hash_grid: 1.6,
         bvh: 1.4,
+        bvh_shapes: 3.2,
+        reach: 1.2,
         brute_force: 1.2,
     }
     write_step(

@@ -10,6 +10,7 @@ from generator.synthesis.categories._optim_proximal import proximal
 from generator.synthesis.categories._optim_quasi_newton import quasi_newton
 from generator.synthesis.categories._optim_roots import scalar_solver
 from generator.synthesis.categories._optim_search import line_search
+from generator.synthesis.categories._robust_costs import robust_cost, shrink_groups
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
 
@@ -32,6 +33,8 @@ def write(p: ProgramBuilder) -> None:
             population: 4,
             gradient_tools: 3.5,
             transport: 2,
+            robust_cost: 3.2,
+            shrink_groups: 0.8,
         }
     )
     intent(p)

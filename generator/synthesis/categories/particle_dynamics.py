@@ -3,7 +3,9 @@
 from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.builtins import construct, wp
+from generator.synthesis.categories._emitters import emit
 from generator.synthesis.entities import Entities, Field
+from generator.synthesis.fusion import CannotFuse
 from generator.synthesis.idioms import clamp_length, piece
 from generator.synthesis.logic import all_of, any_of
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
@@ -18,8 +20,18 @@ _NAMES = (
 
 @category("particle_dynamics", version=1, title="Particle dynamics")
 def write(p: ProgramBuilder) -> None:
-    """Free particles under gravity, drag, springs to anchors, fields and vortices, integrated in time and
-    kept inside or outside simple obstacles; explicit, semi-implicit, Verlet and leapfrog schemes."""
+    """Free particles, emitted from sources of several shapes, under gravity, drag, springs to anchors, fields and
+    vortices, integrated in time and kept inside or outside simple obstacles; explicit, semi-implicit, Verlet and leapfrog schemes."""
+    if p.fusing and "emission" in p.shared:
+        raise CannotFuse
+    if not p.fusing and p.chance(0.18):
+        p.shared["emission"] = True
+        emit(p)
+        return
+    _advance(p)
+
+
+def _advance(p: ProgramBuilder) -> None:
     p.real = T.F64 if p.on("double") else T.F32
     k = p.kernel_builder(
         _NAMES,
@@ -79,7 +91,10 @@ def _forces(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr, w: Exp
         [0.0, -9.81] if vec.n == 2 else p.pick([0.0, -9.81, 0.0], [0.0, 0.0, -9.81]),
         vec,
     )
-    terms = p.sample([_external, _drag, _anchor, _swirl, _attractor, _wind], 1, 4)
+    options = [_external, _drag, _anchor, _swirl, _attractor, _wind]
+    if p.real == T.F32 and p.chance(0.5):
+        options.append(_turbulence)
+    terms = p.sample(options, 1, 4)
     if p.chance(0.3):
         force = k.var(
             "f|force|total_force",
@@ -176,7 +191,16 @@ def _wind(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr) -> Expr:
     return construct(vec, *p.shuffled(parts)) * amplitude
 
 
+def _turbulence(p: ProgramBuilder, e: Entities, vec: T.Vec, x: Expr, v: Expr) -> Expr:
+    k = e.k
+    state = k.let("noise|turb_state|rng", wp.rand_init(k.scalar("seed|noise_seed", T.I32, 7)))
+    frequency = k.param("noise_scale|eddy_scale|noise_freq", 0.3, 2.0)
+    strength = e.world_param("turbulence|noise_strength|eddy_speed", 0.1, 1.0)
+    return wp.curlnoise(state, x * frequency) * strength
+
+
 _COMMENTS = {
+    "_turbulence": "divergence-free turbulence",
     "_external": "user-supplied load", "_drag": "air drag", "_anchor": "spring to the rest position",
     "_swirl": "background vortex", "_attractor": "softened point attractor", "_wind": "travelling gust",
 }  # fmt: skip

@@ -161,7 +161,7 @@ def _displace(p: ProgramBuilder) -> None:
 
 def _bump(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr) -> Expr:
     frequency = k.param("frequency|noise_scale|freq", 0.5, 5.0)
-    match p.pick("noise", "animated", "fbm", "random", "ripple", "periodic"):
+    match p.pick("noise", "animated", "fbm", "random", "ripple", "periodic", "periodic"):
         case "noise":
             return wp.noise(noise_state(p, k), x * frequency)
         case "animated":

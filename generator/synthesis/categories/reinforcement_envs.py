@@ -1,5 +1,6 @@
 """Reinforcement-learning environments and training kernels over thousands of worlds."""
 
+from generator.synthesis.categories._mesh_crossings import grouped_rays
 from generator.synthesis.categories._rl_actions import actions
 from generator.synthesis.categories._rl_agents import grid_world, quadrotor
 from generator.synthesis.categories._rl_classic import cartpole
@@ -33,6 +34,7 @@ def write(p: ProgramBuilder) -> None:
         randomize: 1.1,
         manipulation: 1.2,
         learning: 2.0,
+        grouped_rays: 1.0,
     }
     legged = {
         reward,

@@ -17,6 +17,8 @@ from generator.synthesis.categories._rigid_state import (
     spatial,
     world_inertia,
 )
+from generator.synthesis.categories._scene_graph import instance_matrices
+from generator.synthesis.categories._tensor_frames import principal_axes
 from generator.synthesis.entities import Entities
 from generator.synthesis.logic import all_of, any_of
 from generator.synthesis.program import KernelBuilder, ProgramBuilder
@@ -39,6 +41,8 @@ def write(p: ProgramBuilder) -> None:
         point_wrenches: 1.5,
         _sleep: 1.2,
         _kinematic: 1.2,
+        principal_axes: 2.0,
+        instance_matrices: 1.6,
         **CONTACTS,
         **JOINTS,
         **BROADPHASE,

@@ -1,5 +1,8 @@
 """Robot kinematics, dynamics sweeps, control and sensing in batched worlds."""
 
+from generator.synthesis.categories._attitude_forms import from_angles
+from generator.synthesis.categories._mesh_extents import extents
+from generator.synthesis.categories._mesh_hierarchy import capsules
 from generator.synthesis.categories._robot_cables import self_collision, tendon
 from generator.synthesis.categories._robot_contacts import contacts
 from generator.synthesis.categories._robot_control import actuators, integrate_joints
@@ -14,6 +17,7 @@ from generator.synthesis.categories._robot_kinematics import forward_kinematics,
 from generator.synthesis.categories._robot_motion import mobile_base, trajectories
 from generator.synthesis.categories._robot_sensors import frames, sensors
 from generator.synthesis.categories._robot_spatial import spatial_products
+from generator.synthesis.categories._scene_graph import instance_matrices
 from generator.synthesis.categories._steps import write_step
 from generator.synthesis.program import ProgramBuilder
 from generator.synthesis.registry import category
@@ -41,7 +45,11 @@ def write(p: ProgramBuilder) -> None:
         tendon: 1.0,
         self_collision: 1.0,
         frames: 1.0,
-        spatial_products: 1.4,
+        spatial_products: 3.8,
+        from_angles: 1.0,
+        instance_matrices: 1.4,
+        capsules: 1.2,
+        extents: 0.6,
     }
     tree = {
         forward_kinematics,

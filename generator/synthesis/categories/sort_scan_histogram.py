@@ -1,5 +1,7 @@
 """Sorting networks, scans, histograms and segmented reductions."""
 
+from generator.synthesis.categories._bit_sets import bit_sets
+from generator.synthesis.categories._float_bits import float_keys
 from generator.synthesis.categories._ssh_compaction import compact, runs, search
 from generator.synthesis.categories._ssh_histograms import histogram, joint_histogram
 from generator.synthesis.categories._ssh_lists import bisect_quantile, encode_runs, set_overlap
@@ -33,6 +35,8 @@ def write(p: ProgramBuilder) -> None:
         window_order: 0.8,
         scan_step: 1.2,
         radix: 1.2,
+        bit_sets: 2.4,
+        float_keys: 1.0,
         compact: 1.0,
         runs: 0.7,
         search: 1.0,

@@ -54,19 +54,27 @@ def multiply(p: ProgramBuilder) -> None:
     """Products with a vector, and residuals."""
     block = p.weighted({1: 6, 2: 1, 3: 2, 4: 0.7})
     prefix = "bsr" if block > 1 else "csr"
+    kind = p.pick("plain", "plain", "scaled", "residual", "two", "transposed")
+    products = f"{prefix}_spmv|{prefix}_mv|spmv|sparse_matvec|multiply_rows|apply_operator"
     k = p.kernel_builder(
-        f"{prefix}_spmv|{prefix}_mv|spmv|sparse_matvec|multiply_rows|apply_operator|compute_residual",
+        {
+            "residual": f"compute_residual|{prefix}_residual|row_residuals",
+            "transposed": f"{prefix}_spmv_transposed|transposed_product|scatter_rows|apply_transpose",
+        }.get(kind, products),
         p.pick(
+            {
+                "scaled": "y = alpha A x + beta y.",
+                "residual": "r = b - A x.",
+                "two": "Product with a shifted operator.",
+                "transposed": "y += A^T x; every row scatters.",
+            }.get(kind, "y = A x."),
             "Sparse matrix times vector, one thread per row.",
-            "y = alpha A x + beta y.",
             "Row-parallel product.",
-            "Gathers the row of a sparse operator.",
         ),
     )
     e = rows(k, p)
     m = Sparse(p, e, block)
     x = e.field("x|x_in|v|vec", m.vector, R.uniform(-1.0, 1.0))
-    kind = p.pick("plain", "plain", "scaled", "residual", "two", "transposed")
     i = e.index
     y = e.inout("y|out|r|result", m.vector, R.uniform(-1.0, 1.0))
     e.guard((y, m.zero()))

@@ -4,6 +4,7 @@ from generator.synthesis import recipes as R
 from generator.synthesis import types as T
 from generator.synthesis.block import Block
 from generator.synthesis.builtins import cast, construct, wp
+from generator.synthesis.categories._bvh_shapes import bvh_shapes
 from generator.synthesis.categories._index_keys import curves, hashed
 from generator.synthesis.categories._index_trees import trees
 from generator.synthesis.categories._numerics import add_at
@@ -27,6 +28,7 @@ def write(p: ProgramBuilder) -> None:
             _sweep: 1.6,
             _grid_query: 1.8,
             trees: 3.6,
+            bvh_shapes: 3.6,
         }
     )(p)
 

@@ -104,9 +104,9 @@ def _monitor(p: ProgramBuilder, k: KernelBuilder, e: Entities, x: Expr, value: E
 # --- stages, each from a value of moderate size to another ----------------------------------------
 
 
-def _unit(p: ProgramBuilder, k: KernelBuilder, v: Expr) -> Expr:
+def _unit(p: ProgramBuilder, k: KernelBuilder, v: Expr, *forms: str) -> Expr:
     """`v` squashed into (0, 1), as the domain of logarithms and quantiles."""
-    match p.pick("logistic", "clamp", "cdf"):
+    match p.pick(*(forms or ("logistic", "clamp", "cdf"))):
         case "logistic":
             return 1.0 / (1.0 + wp.exp(-v))
         case "clamp":
@@ -138,7 +138,7 @@ def _probit(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Expr) -> Expr:
         p,
         k,
         "normal_quantile|probit|inverse_normal_cdf",
-        {"q|prob|u": k.let("prob|q", _unit(p, k, v))},
+        {"q|prob|u": k.let("prob|q", _unit(p, k, v, "clamp", "cdf"))},
         body,
     )
 
@@ -176,7 +176,7 @@ def _binary_entropy(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Expr) -
 
 
 def _logit(p: ProgramBuilder, k: KernelBuilder, e: Entities, v: Expr) -> Expr:
-    q = k.let("odds_p|q|prob", _unit(p, k, v))
+    q = k.let("odds_p|q|prob", _unit(p, k, v, "clamp", "cdf"))
     return wp.log(q / (1.0 - q)) if p.chance(0.6) else wp.log(q) - wp.log(1.0 - q)
 
 
@@ -480,7 +480,10 @@ def _distance(p: ProgramBuilder) -> None:
 
 
 def _norm(p: ProgramBuilder, k: KernelBuilder, diff: Expr) -> Expr:
-    match p.pick("l1", "l2", "huber", "pseudo_huber", "length", "square", "max"):
+    robust = (
+        ("l1", "huber", "pseudo_huber") if p.real == T.F32 else ()
+    )  # Warp has them in float32 only
+    match p.pick("l2", *robust, "length", "square", "max"):
         case "l1":
             return wp.norm_l1(diff)
         case "l2":

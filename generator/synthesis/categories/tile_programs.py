@@ -4,12 +4,14 @@ from generator.synthesis import types as T
 from generator.synthesis.categories._tile_fourier import fourier
 from generator.synthesis.categories._tile_gather import gather
 from generator.synthesis.categories._tile_linear import attention, matmul
+from generator.synthesis.categories._tile_order import order_statistics
 from generator.synthesis.categories._tile_queries import queries, sampling
 from generator.synthesis.categories._tile_reduce import elementwise, reduce_rows
 from generator.synthesis.categories._tile_rows import normalise
 from generator.synthesis.categories._tile_scan import scan_sort
 from generator.synthesis.categories._tile_shared import histogram
 from generator.synthesis.categories._tile_solve import iterate, solve
+from generator.synthesis.categories._tile_stages import stages
 from generator.synthesis.categories._tile_threads import lanes, strided
 from generator.synthesis.categories._tile_views import reshape_blocks
 from generator.synthesis.program import ProgramBuilder
@@ -23,22 +25,24 @@ def write(p: ProgramBuilder) -> None:
     p.real = T.F64 if p.on("double") else T.F32
     intent = p.weighted(
         {
-            normalise: 4,
+            normalise: 3,
             reduce_rows: 3,
             elementwise: 3,
             scan_sort: 3,
-            reshape_blocks: 3,
-            matmul: 4,
+            reshape_blocks: 3.2,
+            matmul: 3,
             attention: 2,
             solve: 3,
             iterate: 2.5,
             fourier: 1.5,
-            strided: 5,
+            strided: 4.2,
             lanes: 1.5,
-            gather: 2,
-            histogram: 2.5,
-            sampling: 1.2,
-            queries: 1,
+            gather: 2.4,
+            histogram: 2.8,
+            sampling: 2.2,
+            queries: 2.6,
+            order_statistics: 6,
+            stages: 4,
         }
     )
     intent(p)

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from warp_ir_dataset.builder import WarpIR
     from warp_ir_dataset.manifest import load_manifest
-    from warp_ir_dataset.replay import translation_unit
+    from warp_ir_dataset.row import replay, translation_unit
 
-__all__ = ["WarpIR", "load_manifest", "translation_unit"]
+__all__ = ["WarpIR", "load_manifest", "replay", "translation_unit"]
 
-_HOME = {"WarpIR": "builder", "load_manifest": "manifest", "translation_unit": "replay"}
+_HOME = {
+    "WarpIR": "builder",
+    "load_manifest": "manifest",
+    "replay": "row",
+    "translation_unit": "row",
+}
 
 
 def __getattr__(name: str) -> Any:

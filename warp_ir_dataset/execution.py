@@ -4,6 +4,9 @@ This runs the program's code in the calling process: do it for rows you trust, o
 its own.
 """
 
+import hashlib
+import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,19 +14,16 @@ import numpy as np
 from warp_ir_dataset.recipes import Arguments, load_module, outputs
 
 
-def execute(
-    python: str, launch: dict[str, Any], device: str = "cpu", name: str = "program"
-) -> dict[str, np.ndarray]:
+def execute(python: str, launch: dict[str, Any], device: str = "cpu") -> dict[str, np.ndarray]:
     """The arrays that the kernel wrote, by argument name.
 
     Args:
         python: the row's `python` column.
         launch: its parsed `launch` column.
-        name: module name; programs alive in one process need different ones.
     """
     import warp as wp
 
-    namespace = load_module(python, name).__dict__
+    namespace = _module(python).__dict__
     kernel = namespace[launch["kernel"]]
     maker = Arguments(launch, namespace, device)  # owns the meshes and grids behind the handles
     arguments = maker.make()
@@ -40,3 +40,10 @@ def execute(
     wp.synchronize_device(device)
     maker.alive.clear()
     return outputs(launch, arguments)
+
+
+def _module(python: str) -> ModuleType:
+    """The program, executed once in this process: Warp keeps the first kernel of equal source in a
+    module of its own, and with it that definition's structs."""
+    name = f"program_{hashlib.sha256(python.encode()).hexdigest()[:16]}"
+    return sys.modules.get(name) or load_module(python, name)

@@ -4,7 +4,10 @@ The same recipe gives the same values on every machine: each array is drawn from
 seeded by the launch's seed and the path of the argument's name.
 """
 
+import ast
 import hashlib
+import linecache
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -197,6 +200,10 @@ class Arguments:
                 return self._value(r)
             case "array":
                 return self._array(r, path)
+            case "indexed_array":
+                return self._indexed_array(r, path)
+            case "none":
+                return None
             case "struct":
                 return self._struct(r, path)
             case "struct_array":
@@ -214,9 +221,20 @@ class Arguments:
         t = warp_type(r["dtype"], self.namespace)
         values = fill_array(r, t, self._rng(path))
         scalar = getattr(t, "_wp_scalar_type_", t)
+        if scalar is wp.bfloat16:  # NumPy has no such type: Warp rounds from single precision
+            return wp.array(values.astype(np.float32), dtype=t, device=self.device)
         exact = values.astype(wp.dtype_to_numpy(scalar))
         needs_grad = np.issubdtype(exact.dtype, np.floating)
         return wp.array(exact, dtype=t, device=self.device, requires_grad=needs_grad)
+
+    def _indexed_array(self, r: Recipe, path: tuple[str, ...]) -> Any:
+        """A view of some rows of a larger array, in random order."""
+        import warp as wp
+
+        rows = self._array(r | {"shape": [r["source"], *r["shape"][1:]]}, path)
+        picked = self._rng((*path, "indices")).integers(0, r["source"], size=r["shape"][0])
+        indices = wp.array(picked.astype(np.int32), dtype=wp.int32, device=self.device)
+        return wp.indexedarray(rows, [indices, *[None] * (len(r["shape"]) - 1)])
 
     def _struct(self, r: Recipe, path: tuple[str, ...]) -> Any:
         instance = self.namespace[r["struct"]]()
@@ -229,10 +247,18 @@ class Arguments:
 
         struct = self.namespace[r["struct"]]
         data = np.zeros(tuple(r["shape"]), dtype=struct.numpy_dtype())
-        for name, field in r["fields"].items():
-            t = warp_type(field["dtype"], self.namespace)
-            data[name] = fill_array(field | {"shape": r["shape"]}, t, self._rng((*path, name)))
+        self._fill_records(data, r["fields"], path)
         return wp.array(data, dtype=struct, device=self.device)
+
+    def _fill_records(self, data: np.ndarray, fields: Recipe, path: tuple[str, ...]) -> None:
+        """Fills the fields of a structured array, and those of structs within it."""
+        for name, field in fields.items():
+            below = (*path, name)
+            if field["kind"] == "struct":
+                self._fill_records(data[name], field["fields"], below)
+                continue
+            t = warp_type(field["dtype"], self.namespace)
+            data[name] = fill_array(field | {"shape": data.shape}, t, self._rng(below))
 
     def _handle(self, r: Recipe, path: tuple[str, ...]) -> Any:
         import warp as wp
@@ -256,14 +282,22 @@ def outputs(launch: dict[str, Any], arguments: dict[str, Any]) -> dict[str, np.n
     return {n: arguments[n].numpy() for n, role in roles.items() if role in ("out", "inout")}
 
 
-def load_module(python: str, name: str) -> ModuleType:
-    """The program's source executed as a module of its own; Warp finds the text in linecache."""
-    import linecache
-    import sys
+def load_module(
+    python: str | ast.Module, name: str, names: dict[str, Any] | None = None
+) -> ModuleType:
+    """A program executed as a module of its own; Warp finds its source text in linecache.
 
+    Args:
+        python: source text, or a tree if nobody needs to find the text.
+        name: of the module.
+        names: what the module finds in its namespace besides what it defines.
+    """
     module = ModuleType(name)
     module.__file__ = f"{name}.py"
-    linecache.cache[module.__file__] = (len(python), None, python.splitlines(True), module.__file__)
+    if isinstance(python, str):
+        lines = python.splitlines(True)
+        linecache.cache[module.__file__] = (len(python), None, lines, module.__file__)
     sys.modules[name] = module
+    module.__dict__.update(names or {})
     exec(compile(python, module.__file__, "exec"), module.__dict__)
     return module

@@ -4,7 +4,7 @@ import pytest
 
 from warp_ir_dataset.manifest import DatasetNotBuilt
 from warp_ir_dataset.prelude import assemble
-from warp_ir_dataset.replay import translation_unit
+from warp_ir_dataset.row import translation_unit
 
 ROW = {"code": "void f() {}\n", "target": "x86_64", "launch": json.dumps({"options": {}})}
 

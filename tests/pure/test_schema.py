@@ -29,7 +29,7 @@ def test_every_column_says_what_it_holds(target: str) -> None:
 
 def test_importing_the_library_loads_neither_warp_nor_the_generator_nor_datasets() -> None:
     program = (
-        "import sys, warp_ir_dataset, warp_ir_dataset.replay, warp_ir_dataset.schema\n"
+        "import sys, warp_ir_dataset, warp_ir_dataset.row, warp_ir_dataset.schema\n"
         "print({'warp', 'generator', 'datasets'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

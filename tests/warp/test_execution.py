@@ -22,7 +22,7 @@ for flag in ("gemm", "solver", "fft"):
     setattr(wp.config, f"enable_mathdx_{flag}", False)
 for number, line in enumerate(sys.stdin):
     row = json.loads(line)
-    results = [execute(row["python"], row["launch"], name=f"p{number}_{turn}") for turn in range(2)]
+    results = [execute(row["python"], row["launch"]) for turn in range(2)]
     named = {f"{turn}:{n}": v for turn, made in enumerate(results) for n, v in made.items()}
     np.savez(f"{sys.argv[1]}/{number}.npz", **named)
 """

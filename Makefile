@@ -55,6 +55,7 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(RUN) benchmarks/codegen.py $(ARGS)
+	@$(RUN) benchmarks/compile.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,16 +5,19 @@ through the life of the process, and writes hashes and paths into its output. Wh
 each stands in `Session` (what stays behind), `_hashed_names` (names) and `_marked` (lines).
 """
 
+import ctypes
 import linecache
 import os
 import re
+import shutil
 import sys
 import tempfile
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import StringIO
+from itertools import count
 from pathlib import Path
 
 import warp as wp
@@ -26,6 +29,7 @@ from generator.records import Lowered, Program
 
 MODULE_NAME = "program"
 FILE_NAME = "<program>"
+CPU_TARGET = "x86-64"  # Warp's own default is the machine's CPU: code would depend on it
 DEFAULT_BLOCK_DIM = 256  # threads of a block when the launch doesn't say, as in wp.launch
 
 _HEADERS = {"cpu": codegen.cpu_module_header, "cuda": codegen.cuda_module_header}
@@ -39,6 +43,8 @@ _WARP_ERRORS = (
     codegen.WarpCodegenKeyError,
     codegen.WarpCodegenValueError,
 )
+_DUMP = "llvm"  # folder that LLVM writes modules to
+_COMPILER_ERROR = re.compile(r"\berror: (.*)")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of an object: differs from run to run
 _WARP_POSITION = re.compile(r'Error while parsing function "(\w+)" at .*?:(\d+):')
 
@@ -161,42 +167,89 @@ class Session:
             module._detach_references()
 
 
-def compile_cpu(unit: str, directory: Path) -> Path:
-    """Compiles a translation unit to an object file in `directory`.
+def compile_cpu(
+    unit: str, directory: Path, name: str = "unit", cpu_target: str = CPU_TARGET, dump: bool = False
+) -> Path:
+    """Compiles a translation unit to an object file in `directory`, for any CPU of the target.
+
+    Args:
+        directory: keeps the compiler's precompiled header too.
+        name: stem of the object file's name.
+        cpu_target: LLVM's name of the oldest CPU to run on.
+        dump: also write the optimised LLVM module, for `dumped_module`.
 
     Raises:
-        RejectProgram: the compiler refuses it; its messages are on stderr.
+        RejectProgram: the compiler refuses it; the detail is the first error.
     """
     _initialise()
-    source, target = directory / "unit.cpp", directory / "unit.o"
+    source, target = directory / "unit.cpp", directory / f"{name}.o"
     source.write_text(unit)
-    try:
-        build.build_cpu(
-            str(target),
-            str(source),
-            use_precompiled_headers=True,
-            pch_dir=str(directory),
-            block_dim=1,
-        )
-    except Exception as error:
-        raise RejectProgram("cpu_compile_error", str(error)) from None
+    flags = f"-target-cpu {cpu_target}"
+    if dump:
+        shutil.rmtree(directory / _DUMP, ignore_errors=True)
+        flags += f" -mllvm=-print-after=cg-profile -mllvm=-ir-dump-directory={directory / _DUMP}"
+    with _captured_messages(directory) as messages:
+        try:
+            build.build_cpu(
+                str(target),
+                str(source),
+                extra_flags=flags,
+                use_precompiled_headers=True,
+                pch_dir=str(directory),
+                block_dim=1,
+            )
+        except Exception as error:
+            raise RejectProgram("cpu_compile_error", _first_error(messages, error)) from None
     return target
 
 
-def compile_ptx(unit: str, gpu_arch: int, directory: Path) -> Path:
+def dumped_module(directory: Path) -> str:
+    """The optimised LLVM module of the unit that was last compiled there with `dump`."""
+    (path,) = (directory / _DUMP).iterdir()
+    return path.read_text()
+
+
+def compile_ptx(unit: str, gpu_arch: int, directory: Path, fast_math: bool = False) -> Path:
     """Compiles a translation unit to PTX in `directory`.
 
+    Args:
+        gpu_arch: compute capability, times ten.
+
     Raises:
-        RejectProgram: the compiler refuses it; its messages are on stderr.
+        RejectProgram: the compiler refuses it; the detail is the first error.
     """
     _initialise()
     source, target = directory / "unit.cu", directory / "unit.ptx"
     source.write_text(unit)
-    try:
-        build.build_cuda(str(source), gpu_arch, str(target), pch_dir=str(directory))
-    except Exception as error:
-        raise RejectProgram("ptx_compile_error", str(error)) from None
+    with _captured_messages(directory) as messages:
+        try:
+            build.build_cuda(
+                str(source), gpu_arch, str(target), pch_dir=str(directory), fast_math=fast_math
+            )
+        except Exception as error:
+            raise RejectProgram("ptx_compile_error", _first_error(messages, error)) from None
     return target
+
+
+@contextmanager
+def _captured_messages(directory: Path) -> Iterator[Path]:
+    """Sends what native code prints to a file, which stays in `directory`."""
+    path = directory / "messages.txt"
+    saved = os.dup(1), os.dup(2)
+    with path.open("wb") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    try:
+        yield path
+    finally:
+        for number, descriptor in enumerate(saved, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+def _first_error(messages: Path, error: Exception) -> str:
+    found = _COMPILER_ERROR.search(messages.read_text(errors="replace"))
+    return found[1].strip() if found else str(error)
 
 
 @cache
@@ -369,3 +422,71 @@ _OVERRIDES = {
     (codegen, "codegen_func_reverse"): _codegen_func_reverse,
     (codegen.Var, "type_to_ctype"): staticmethod(_type_to_ctype),
 }
+
+
+_UNITS = count()  # numbers of the compile units loaded into this process
+
+
+class ObjectCode:
+    """Machine code of a compile unit, loaded into this process until `close`.
+
+    Args:
+        path: the unit's object file.
+
+    Raises:
+        OSError: Warp can't load the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        _initialise()
+        self._handle = f"unit_{next(_UNITS)}".encode()
+        load = context.runtime.llvm.wp_load_obj
+        if load(os.fsencode(path), self._handle, wp.config.legacy_cpu_linker) != 0:
+            raise OSError(f"{path} is no object file that Warp loads")
+
+    def close(self) -> None:
+        """Takes the code out of the process: nothing that was bound to it may run afterwards."""
+        context.runtime.llvm.wp_unload_obj(self._handle)
+
+    def bind(self, kernel: wp.Kernel, prefix: str, has_adjoint: bool) -> None:
+        """Has every CPU launch of the kernel run this code, instead of what Warp would compile.
+
+        A launch raises RejectProgram if the unit has no entry for its instance of the kernel.
+
+        Args:
+            kernel: as a program defines it.
+            prefix: what stands before the names of the program's entries in the unit.
+            has_adjoint: whether the unit holds the backward entries too.
+        """
+        module = kernel.module
+        module.options["strip_hash"] = True
+        # Hashing also finds out how many dimensions a kernel has, which a launch must know.
+        instances = context.ModuleHasher(module._get_live_kernels(), module.options).unique_kernels
+        _name_kernels(list(instances.values()))
+        names = {digest: one.get_mangled_name() for digest, one in instances.items()}
+
+        def hooks(kernel: wp.Kernel) -> context.KernelHooks:
+            name = f"{prefix}{names.get(kernel.hash, kernel.key)}_cpu_"
+            backward = self._entry(f"{name}backward") if has_adjoint else None
+            return context.KernelHooks(self._entry(f"{name}forward"), backward)
+
+        executable = types.SimpleNamespace(get_kernel_hooks=hooks)
+        module.load = lambda device, block_dim: executable
+
+    def _entry(self, name: str) -> Callable[..., None]:
+        address = context.runtime.llvm.wp_lookup(self._handle, name.encode())
+        if not address:
+            raise RejectProgram("entry_not_found", f"the compiled unit has no {name}")
+        return ctypes.CFUNCTYPE(None)(address)
+
+
+@contextmanager
+def cpu_allocator(allocator: wp.Allocator) -> Iterator[None]:
+    """Has Warp take the memory of CPU arrays from the allocator."""
+    _initialise()
+    device = wp.get_device("cpu")
+    device.default_allocator, plain = allocator, device.default_allocator
+    try:
+        yield
+    finally:
+        device.default_allocator = plain

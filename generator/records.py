@@ -122,6 +122,20 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows that the levels of one program belong together.
+
+    Attributes:
+        verdicts: by check, in the terms of the schema.
+    """
+
+    llvm_ir: str
+    ptx: str
+    outputs: str
+    verdicts: dict[str, Verdict]
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """A program that did not become a row, and why."""
 

@@ -1,0 +1,1 @@
+"""Checks of a program: every one runs it and returns a Verdict."""

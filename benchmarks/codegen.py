@@ -64,7 +64,7 @@ class Bench:
 
     def __init__(self, config: BuildConfig, scratch: Path, stack: ExitStack) -> None:
         def pool(folder: BuildFolder, workers: int) -> WorkerPool:
-            started = WorkerPool(workers, partial(Context, config, folder))
+            started = WorkerPool(workers, partial(Context, config, folder, checks=False))
             list(started.results([DescribeBackEnd()] * workers))  # starts Warp
             return stack.enter_context(started)
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -80,6 +80,18 @@ class SynthesisConfig(_Section):
         return self
 
 
+class ChecksConfig(_Section):
+    """How programs are compiled and run.
+
+    Attributes:
+        passes: what `llvm_ir` and `ptx` hold: the forward kernel, or its adjoint too.
+        seconds: time that each check of a running program may take.
+    """
+
+    passes: Literal["forward", "both"] = "forward"
+    seconds: int = Field(default=20, ge=1, le=3600)
+
+
 class BuildConfig(_Section):
     """Everything that decides the bytes of a dataset.
 
@@ -92,6 +104,7 @@ class BuildConfig(_Section):
         shards: shard files of each split.
         gpu_arch: compute capability that CUDA code is generated for, 80 for sm_80.
         synthesis: what programs are drawn from.
+        checks: how programs are compiled and run.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -102,6 +115,7 @@ class BuildConfig(_Section):
     shards: ShardCounts
     gpu_arch: int = Field(default=80, ge=75, le=999)
     synthesis: SynthesisConfig = SynthesisConfig()
+    checks: ChecksConfig = ChecksConfig()
 
     @property
     def digest(self) -> str:

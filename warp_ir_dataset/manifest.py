@@ -99,8 +99,9 @@ class Sampling(_Record):
 class Checks(_Record):
     """Rows by verdict of each check, and whether the build ran the checks at all."""
 
-    mode: str
+    mode: str  # "run" or "not_run"
     verdicts: dict[str, dict[str, int]]
+    reasons: dict[str, dict[str, int]]  # check -> why a row did not pass it -> rows
 
 
 class Category(_Record):
@@ -138,6 +139,8 @@ class Example(_Record):
     code: str
     line_map: list[Span]
     launch: str
+    llvm_ir: str | None = None  # in the config that has it, if it was built
+    ptx: str | None = None
 
 
 class Prelude(_Record):

@@ -15,7 +15,7 @@ from generator.output.manifest import read_manifest
 from generator.output.statistics import coverage_rows, sampling_rows
 from warp_ir_dataset.builder import dataset_info
 from warp_ir_dataset.manifest import Manifest
-from warp_ir_dataset.schema import COLUMNS, SPLITS, TARGETS, VERDICTS
+from warp_ir_dataset.schema import CHECKS, COLUMNS, SPLITS, TARGETS, VERDICTS
 
 _SIZE_CATEGORIES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"))
 _TAGS = ["code", "cuda", "c++", "compilers", "jit", "kernels", "nvidia-warp", "synthetic"]
@@ -67,6 +67,7 @@ def render(manifests: dict[str, Manifest], shards: str, load_path: str) -> str:
         columns=COLUMNS,
         splits=SPLITS,
         verdicts=VERDICTS,
+        checks=CHECKS,
         sampling_rows=sampling_rows(manifests["cpu"]),
         construct_groups=list(CONSTRUCT_GROUPS),
         builtin_groups=BUILTIN_GROUPS,

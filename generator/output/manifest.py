@@ -47,6 +47,7 @@ class SamplingSummary:
         reject_samples: a few for each reason, in index order.
         dropped: lowered programs that curation left out, by reason.
         distinct_skeletons: among the lowered programs, before deduplication.
+        check_reasons: rows by check and reason why it did not pass.
         checks_mode: "run", or "not_run" if the build stopped after code generation.
         catalogue: the categories, each with name, version, title and doc.
     """
@@ -57,6 +58,7 @@ class SamplingSummary:
     reject_samples: list[Reject] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     distinct_skeletons: int = 0
+    check_reasons: dict[str, dict[str, int]] = field(default_factory=dict)
     checks_mode: str = "not_run"
     catalogue: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -95,7 +97,7 @@ def write_manifests(
             config=config,
             config_digest=config_digest,
             prelude=_prelude(data_dir, target),
-            **_figures(shards[target], target, sampling.checks_mode),
+            **_figures(shards[target], target, sampling),
             sampling=_sampling(sampling),
             catalogue=[Category(**entry) for entry in sampling.catalogue],
             run=run,
@@ -133,7 +135,7 @@ def _remove_other_shards(folder: Path, splits: Mapping[str, list[ShardInfo]]) ->
 
 
 def _figures(
-    splits: Mapping[str, list[ShardInfo]], target: str, checks_mode: str
+    splits: Mapping[str, list[ShardInfo]], target: str, sampling: SamplingSummary
 ) -> dict[str, Any]:
     levels = text_levels(target)
     by_split = {name: merged(info.stats for info in infos) for name, infos in splits.items()}
@@ -158,7 +160,9 @@ def _figures(
         },
         "lengths": {name: _quantiles(counts) for name, counts in total.lengths.items() if counts},
         "checks": Checks(
-            mode=checks_mode, verdicts={name: dict(counts) for name, counts in total.checks.items()}
+            mode=sampling.checks_mode,
+            verdicts={name: dict(counts) for name, counts in total.checks.items()},
+            reasons=sampling.check_reasons,
         ),
         "examples": _examples(by_split["train"]),
     }

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from generator.output.groups import builtin_groups, construct_groups
+from warp_ir_dataset.manifest import Example
 from warp_ir_dataset.schema import CHECKS, TARGETS, text_levels
 
 _TEXT_LEVELS = {level for target in TARGETS for level in text_levels(target)}
-_EXAMPLE_COLUMNS = ["id", "category", "kernel_name", "python", "code", "line_map", "launch"]
+_EXAMPLE_COLUMNS = list(Example.model_fields)
 # Length of a program that a reader takes in at a glance and that still shows something.
 _EXAMPLE_LINES = 20
 
@@ -101,7 +102,8 @@ class ShardStats:
             best[category] = min(best.get(category, choice), choice)
         for category, (rank, position) in best.items():
             if category not in self.candidates or rank < self.candidates[category].rank:
-                [row] = batch.slice(position, 1).select(_EXAMPLE_COLUMNS).to_pylist()
+                shown = [name for name in _EXAMPLE_COLUMNS if name in batch.schema.names]
+                [row] = batch.slice(position, 1).select(shown).to_pylist()
                 self.candidates[category] = Candidate(rank, row)
 
     def _offer(self, category: str, candidate: Candidate) -> None:

@@ -34,12 +34,15 @@ _CPU_TARGET = "x86_64"
 Shards = dict[str, dict[str, list[ShardInfo]]]  # by target and split, in order
 
 
-def build(config: BuildConfig, config_path: Path, out: Path, workers: int) -> bool:
+def build(
+    config: BuildConfig, config_path: Path, out: Path, workers: int, checks: bool = True
+) -> bool:
     """Builds both configs of a dataset in `out`, or goes on with the build begun there.
 
     Args:
         config_path: where the config came from, for messages.
         workers: number of worker processes; no byte of the dataset depends on it.
+        checks: whether programs are compiled and run; without, a build ends at generated code.
 
     Returns:
         False if the dataset was already there.
@@ -56,12 +59,13 @@ def build(config: BuildConfig, config_path: Path, out: Path, workers: int) -> bo
     if folder.finished:
         for manifest in folder.manifests():
             folder.check_same(manifest.config, manifest.versions, config)
+            folder.check_mode(manifest.checks.mode == "run", checks)
         return False
     with folder.lock.held():
-        folder.begin(config, config_path)
-        with WorkerPool(workers, partial(Context, config, folder)) as pool:
+        folder.begin(config, config_path, checks)
+        with WorkerPool(workers, partial(Context, config, folder, checks)) as pool:
             try:
-                _Build(config, folder, pool, workers).run()
+                _Build(config, folder, pool, workers, checks).run()
             except TaskFailed as error:
                 log = folder.work / "failure.log"
                 write_text(log, error.trace)
@@ -76,6 +80,7 @@ class _Build:
     folder: BuildFolder
     pool: WorkerPool
     workers: int
+    checks: bool
     seconds: dict[str, float] = field(default_factory=dict)  # by phase
 
     def run(self) -> None:
@@ -91,6 +96,7 @@ class _Build:
         versions = installed_versions() | back_end.versions
         with self._phase("write_shards"):
             shards = self._write_shards(generation, versions)
+        generation.summary.checks_mode = "run" if self.checks else "not_run"
         generation.summary.catalogue = [_texts(asdict(entry)) for entry in api.catalogue()]
         write_manifests(
             self.folder.root,

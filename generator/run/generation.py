@@ -1,10 +1,10 @@
 """Finished units, taken in order of their numbers, become a selection of rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 from generator.config import BuildConfig
-from generator.curation.curator import Curator, Selection
+from generator.curation.curator import Curator, Decision, Selection
 from generator.errors import DataError
 from generator.output.manifest import SamplingSummary
 from generator.records import Reject
@@ -82,12 +82,20 @@ class Generation:
             if reject.index < end:
                 self._count(reject)
         self.summary.sampled = end
+        self._count_reasons(report, decisions)
         self.summary.lowered += len(decisions)
         self.summary.dropped = {str(k): n for k, n in self.selection.dropped.items()}
         self.summary.distinct_skeletons = self.selection.rows  # the first of each becomes a row
         self._kept_at = max((d.index for d in decisions if d.split), default=self._kept_at)
         if end - self._kept_at > _BARREN_PROGRAMS:
             raise DataError(self._barren())
+
+    def _count_reasons(self, report: UnitReport, decisions: Sequence[Decision]) -> None:
+        # The rest of the unit, past the size, has no decision.
+        for decision, reasons in zip(decisions, report.reasons, strict=False):
+            for check, reason in reasons.items() if decision.split else ():
+                counts = self.summary.check_reasons.setdefault(check, {})
+                counts[reason] = counts.get(reason, 0) + 1
 
     def _count(self, reject: Reject) -> None:
         reasons = self.summary.rejected.setdefault(str(reject.stage), {})

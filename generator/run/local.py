@@ -7,6 +7,7 @@ code never takes the build down, and the parent stays small.
 """
 
 import signal
+import tempfile
 import threading
 import traceback
 from collections import deque
@@ -60,10 +61,12 @@ class WorkerPool:
 
     def __init__(self, workers: int, make_context: Callable[[], Any]) -> None:
         self._make_context = make_context
+        # Workers are killed, so what they leave in temporary folders is for this process to remove.
+        self._scratch = tempfile.TemporaryDirectory(prefix="warp-ir-", ignore_cleanup_errors=True)
         self._workers: list[_Worker] = []
         try:
             for _ in range(workers):
-                self._workers.append(_Worker(make_context))
+                self._workers.append(self._new_worker())
         except BaseException:  # Ctrl-C too: no process may be left to wait for at exit
             self.__exit__()
             raise
@@ -74,6 +77,10 @@ class WorkerPool:
     def __exit__(self, *exc_info: object) -> None:
         for worker in self._workers:
             worker.end()
+        self._scratch.cleanup()
+
+    def _new_worker(self) -> "_Worker":
+        return _Worker(self._make_context, self._scratch.name)
 
     def results(self, tasks: Iterable[T]) -> Iterator[tuple[T, Any]]:
         """Does the tasks and yields each with its result, as they come.
@@ -108,7 +115,7 @@ class WorkerPool:
         """Puts a new worker in the place of a dead one and says how that one ended."""
         status = dead.exit_status()
         dead.end()
-        self._workers[self._workers.index(dead)] = _Worker(self._make_context)
+        self._workers[self._workers.index(dead)] = self._new_worker()
         return status
 
 
@@ -143,9 +150,9 @@ class _Queue(Generic[T]):
 class _Worker:
     """The parent's end of one process."""
 
-    def __init__(self, make_context: Callable[[], Any]) -> None:
+    def __init__(self, make_context: Callable[[], Any], scratch: str) -> None:
         self.connection, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, make_context))
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, make_context, scratch))
         with _interrupts_held():
             self._process.start()
         theirs.close()  # the pipe must break when the process ends
@@ -187,8 +194,9 @@ def _unwrap(task: Task, result: Any) -> Any:
     return result
 
 
-def _serve(connection: Connection, make_context: Callable[[], Any]) -> None:
+def _serve(connection: Connection, make_context: Callable[[], Any], scratch: str) -> None:
     """The life of a worker process."""
+    tempfile.tempdir = scratch
     threading.Thread(target=_end_with_parent, daemon=True).start()
     context = make_context()
     while True:

@@ -18,8 +18,16 @@ from pydantic import TypeAdapter, ValidationError
 from generator.curation.curator import Candidate
 from generator.errors import DataError
 from generator.files import replacing, sha256
-from generator.records import Fingerprints, LineSpan, Lowered, LoweredCode, Program, UnitStats
-from warp_ir_dataset.schema import TARGETS, arrow_schema
+from generator.records import (
+    Fingerprints,
+    LineSpan,
+    Lowered,
+    LoweredCode,
+    Program,
+    Proof,
+    UnitStats,
+)
+from warp_ir_dataset.schema import CHECKS, TARGETS, arrow_schema
 
 _SPAN = arrow_schema("cpu").field("line_map").type.value_type
 _STRINGS = pa.list_(pa.string())
@@ -37,6 +45,10 @@ PART_SCHEMA = pa.schema(
         ("builtins", _STRINGS),
         ("launch", pa.string()),
         ("seed", pa.int64()),
+        ("llvm_ir", pa.string()),
+        ("ptx", pa.string()),
+        ("outputs", pa.string()),
+        ("checks", arrow_schema("cpu").field("checks").type),
         ("alpha", pa.string()),
         ("skeleton", pa.string()),
     ]
@@ -49,11 +61,12 @@ _WRITE_OPTIONS = pa.ipc.IpcWriteOptions(
 
 @dataclass(frozen=True, slots=True)
 class StagedProgram:
-    """A program with everything that was made of it."""
+    """A program with everything that was made of it; without proof if the checks are off."""
 
     program: Program
     lowered: Lowered
     fingerprints: Fingerprints
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +76,13 @@ class UnitReport:
     Attributes:
         sha256: hex digest of the part's Arrow file.
         candidates: one for each row of the part, in index order.
+        reasons: for each of them, by check, why it did not pass; not those that passed.
     """
 
     unit: int
     sha256: str
     candidates: tuple[Candidate, ...]
+    reasons: tuple[dict[str, str], ...]
     stats: UnitStats
 
 
@@ -88,7 +103,9 @@ class Parts:
             with pa.ipc.new_stream(temporary, PART_SCHEMA, options=_WRITE_OPTIONS) as writer:
                 writer.write_batch(_batch(rows))
             digest = sha256(temporary)
-        report = UnitReport(unit, digest, tuple(map(_candidate, rows)), stats)
+        report = UnitReport(
+            unit, digest, tuple(map(_candidate, rows)), tuple(map(_reasons, rows)), stats
+        )
         with replacing(self._report_path(unit)) as temporary:
             temporary.write_bytes(_dump(report))
         return report
@@ -169,6 +186,11 @@ def _candidate(row: StagedProgram) -> Candidate:
     return Candidate(row.program.index, row.fingerprints, sizes)
 
 
+def _reasons(row: StagedProgram) -> dict[str, str]:
+    verdicts = row.proof.verdicts if row.proof else {}
+    return {check: v.reason for check, v in verdicts.items() if v.outcome != "passed"}
+
+
 def _code(lowered: Lowered, target: str) -> LoweredCode:
     return lowered.cpu if target == "cpu" else lowered.cuda
 
@@ -184,12 +206,28 @@ def _batch(rows: Sequence[StagedProgram]) -> pa.RecordBatch:
     columns["launch"] = [canonical_json(program.launch) for program in programs]
     for name in ("alpha", "skeleton"):
         columns[name] = [getattr(row.fingerprints, name) for row in rows]
+    columns |= _proof_columns([row.proof for row in rows])
     for target in TARGETS:
         codes = [_code(row.lowered, target) for row in rows]
         columns[f"code_{target}"] = [code.code for code in codes]
         columns[f"line_map_{target}"] = _line_maps(codes)
     arrays = [pa.array(columns[field.name], field.type) for field in PART_SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=PART_SCHEMA)
+
+
+def _proof_columns(proofs: Sequence[Proof | None]) -> dict[str, list]:
+    return {
+        "llvm_ir": [proof and proof.llvm_ir for proof in proofs],
+        "ptx": [proof and proof.ptx for proof in proofs],
+        "outputs": [proof.outputs if proof else "{}" for proof in proofs],
+        "checks": [_outcomes(proof) for proof in proofs],
+    }
+
+
+def _outcomes(proof: Proof | None) -> dict[str, str]:
+    if proof is None:
+        return dict.fromkeys(CHECKS, "not_run")
+    return {check: proof.verdicts[check].outcome for check in CHECKS}
 
 
 def _line_maps(codes: Iterable[LoweredCode]) -> pa.ListArray:

@@ -37,6 +37,7 @@ class BuildRecord:
     config: BuildConfig
     config_path: str  # as the user gave it
     versions: dict[str, str]
+    checks: bool  # whether programs are compiled and run
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ class BuildFolder:
         try:
             content = json.loads(self._record_path.read_bytes())
             config = BuildConfig.model_validate(content["config"])
-            return BuildRecord(config, str(content["config_path"]), dict(content["versions"]))
+            versions = dict(content["versions"])
+            checks = content["checks"] is True
+            return BuildRecord(config, str(content["config_path"]), versions, checks)
         except (OSError, ValueError, TypeError, KeyError):
             raise DataError(
                 f"{self._record_path} is damaged: delete {self.work} to start the build anew"
@@ -102,7 +105,7 @@ class BuildFolder:
             raise DataError(str(error)) from None
         return manifests
 
-    def begin(self, config: BuildConfig, config_path: Path) -> None:
+    def begin(self, config: BuildConfig, config_path: Path, checks: bool) -> None:
         """Begins a build, or checks that the one begun here is the same. Call with the lock held.
 
         Raises:
@@ -113,6 +116,7 @@ class BuildFolder:
         if self.in_progress:
             record = self.record()
             self.check_same(record.config.model_dump(mode="json"), record.versions, config)
+            self.check_mode(record.checks, checks)
             return
         self._refuse_foreign_data()
         self.parts.folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +124,7 @@ class BuildFolder:
             "config": config.model_dump(mode="json"),
             "config_path": str(config_path),
             "versions": installed_versions(),
+            "checks": checks,
         }
         write_text(self._record_path, json.dumps(content, indent=1) + "\n")
 
@@ -141,6 +146,19 @@ class BuildFolder:
             raise UsageError(
                 f"{self.root} holds another build, with {shown}{more}: choose another folder, "
                 "or delete it"
+            )
+
+    def check_mode(self, here: bool, wanted: bool) -> None:
+        """Checks that the build here runs the checks if and only if they are wanted.
+
+        Raises:
+            UsageError: it does not.
+        """
+        if here != wanted:
+            how, say = ("with", "leave out") if here else ("without", "add")
+            raise UsageError(
+                f"{self.root} holds a build {how} checks: {say} --no-checks, "
+                "or choose another folder"
             )
 
     def finish(self) -> None:

@@ -61,7 +61,9 @@ def _unfinished(folder: BuildFolder, command: str) -> list[tuple[str, str]]:
     generation, damaged = _replay(folder, record.config)
     selection = generation.selection
     holder = folder.lock.holder()
-    go_on = shlex.join(["build", "--config", record.config_path, "--out", str(folder.root)])
+    switches = [] if record.checks else ["--no-checks"]
+    place = ["--config", record.config_path, "--out", str(folder.root)]
+    go_on = shlex.join(["build", *place, *switches])
     return [
         ("build", record.config.name),
         ("phase", "writing shards" if generation.complete else "generating"),

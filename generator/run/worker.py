@@ -5,7 +5,7 @@ import time
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from generator.checking.pair import CodePair
 from generator.config import BuildConfig
 from generator.curation.fingerprints import fingerprints
 from generator.errors import RejectProgram
 from generator.output.rows import RowConstants, target_table
 from generator.output.shards import ShardInfo, write_shard
-from generator.records import Program, Reject, Stage, UnitStats
+from generator.records import Program, Proof, Reject, Stage, UnitStats
 from generator.run.parts import StagedProgram, UnitReport
 from generator.run.state import BuildFolder
 from generator.synthesis import api
 from warp_ir_dataset.schema import TARGETS
 
 if TYPE_CHECKING:
+    from generator.checking.checker import Checker
     from generator.lowering.warp_backend import Lowerer
 
 
@@ -33,10 +35,12 @@ class Context:
 
     Args:
         folder: output folder, whose lock a build holds: this process joins it.
+        checks: whether programs are compiled and run.
     """
 
-    def __init__(self, config: BuildConfig, folder: BuildFolder) -> None:
+    def __init__(self, config: BuildConfig, folder: BuildFolder, checks: bool) -> None:
         self.config = config
+        self.checks = checks
         self.parts = folder.parts
         self._lock = folder.lock.joined()
 
@@ -48,6 +52,13 @@ class Context:
         lowerer = Lowerer(self.config.gpu_arch)
         gc.freeze()  # what Warp loaded stays: looking for garbage in it costs 4% of the time
         return lowerer
+
+    @cached_property
+    def checker(self) -> "Checker":
+        """What compiles and runs this process's programs."""
+        from generator.checking.checker import Checker
+
+        return Checker(self.config.checks, self.config.gpu_arch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,8 @@ class GenerateUnit:
 
     def __call__(self, context: Context) -> UnitReport:
         rows, stats = run_unit(context.config, self.unit, context.lowerer)
+        if context.checks:
+            rows = prove(rows, context.checker, stats)
         return context.parts.write(self.unit, rows, stats)
 
 
@@ -92,6 +105,21 @@ def _stage(
         return None
     with _timed(stats, "fingerprint"):
         return StagedProgram(program, lowered, fingerprints(program.python))
+
+
+def prove(rows: list[StagedProgram], checker: "Checker", stats: UnitStats) -> list[StagedProgram]:
+    """Those of the programs that compile, run and replay as they must, with the proof."""
+    pairs = [CodePair.of(row.program, row.lowered) for row in rows]
+    proven = []
+    for row, proof in zip(rows, checker.prove(pairs, stats.seconds), strict=True):
+        if isinstance(proof, Proof):
+            proven.append(replace(row, proof=proof))
+        else:
+            program = row.program
+            reject = Reject(program.index, program.category, *proof, program.python)
+            stats.rejects.append(reject)
+    stats.rejects.sort(key=lambda reject: reject.index)
+    return proven
 
 
 @contextmanager

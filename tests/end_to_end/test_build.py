@@ -87,14 +87,6 @@ def test_a_folder_with_the_build_of_another_config_is_refused_and_kept(built):
     assert contents(built) == before
 
 
-def test_without_no_checks_the_build_says_that_there_are_none(tmp_path):
-    arguments = build_arguments(tmp_path / "out", size={"code_mib": 0.02})
-    done = call("build", *arguments[:-1])
-    assert done.returncode == 0, done.stderr
-    assert "checks are not available yet: building as with --no-checks" in done.stderr
-    assert manifest(tmp_path / "out", "cpu")["checks"]["mode"] == "not_run"
-
-
 @pytest.mark.parametrize(
     ("name", "damage"),
     [

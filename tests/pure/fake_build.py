@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from generator.output.manifest import SamplingSummary, write_manifests
 from generator.output.rows import RowConstants, target_table
 from generator.output.shards import shard_name, write_shard
 from generator.records import Reject, Stage
-from warp_ir_dataset.schema import TARGETS, arrow_schema
+from warp_ir_dataset.schema import CHECKS, TARGETS, arrow_schema
 
 CONSTANTS = RowConstants(
     targets={"cpu": "x86_64", "cuda": "sm_80"},
@@ -19,6 +20,8 @@ CONSTANTS = RowConstants(
     generator_version="0.1.0",
     license="Apache-2.0",
 )
+RowMaker = Callable[[int], dict[str, object]]
+
 SPLIT_ROWS = {"train": 20, "validation": 3, "test": 2}
 CATEGORIES = ("cloth", "sph", "stencil")
 
@@ -43,10 +46,24 @@ def part_row(index: int) -> dict[str, object]:
         "builtins": ["dot", "tid"] if index % 2 else [],
         "launch": json.dumps(launch, sort_keys=True, separators=(",", ":")),
         "seed": index,
+        "llvm_ir": None,
+        "ptx": None,
+        "outputs": "{}",
+        "checks": dict.fromkeys(CHECKS, "not_run"),
     }
 
 
-def part_table(start: int, stop: int) -> pa.Table:
+def proven_row(index: int) -> dict[str, object]:
+    """The same program, compiled and run."""
+    return part_row(index) | {
+        "llvm_ir": f"define void @k_{index}() {{ ret void }}\n",
+        "ptx": f".entry k_{index}() {{ ret; }}\n",
+        "outputs": '{"y":{"sha256":"0"}}',
+        "checks": dict.fromkeys(CHECKS, "passed") | {"gradient": "inconclusive"},
+    }
+
+
+def part_table(start: int, stop: int, make_row: RowMaker = part_row) -> pa.Table:
     """Part rows `start` up to `stop`, as the workers stage them."""
     span = arrow_schema("cpu").field("line_map").type
     types = {
@@ -54,8 +71,9 @@ def part_table(start: int, stop: int) -> pa.Table:
         **dict.fromkeys(("line_map_cpu", "line_map_cuda"), span),
         **dict.fromkeys(("features", "builtins"), pa.list_(pa.string())),
         "seed": pa.int64(),
+        "checks": arrow_schema("cpu").field("checks").type,
     }
-    rows = [part_row(index) for index in range(start, stop)]
+    rows = [make_row(index) for index in range(start, stop)]
     return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
 
 

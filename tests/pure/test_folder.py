@@ -24,7 +24,7 @@ def folder(tmp_path):
 @pytest.fixture
 def begun(folder, config, tmp_path):
     folder.root.mkdir()
-    folder.begin(config, tmp_path / "c.yaml")
+    folder.begin(config, tmp_path / "c.yaml", True)
     return folder
 
 
@@ -76,7 +76,7 @@ def test_a_lock_leaves_nothing_behind(tmp_path):
 
 
 def test_a_build_is_gone_on_with_by_the_same_config(begun, config, tmp_path):
-    begun.begin(config, tmp_path / "renamed.yaml")
+    begun.begin(config, tmp_path / "renamed.yaml", True)
     assert begun.in_progress
     assert begun.record().config == config
 
@@ -91,13 +91,18 @@ def test_a_build_is_gone_on_with_by_the_same_config(begun, config, tmp_path):
 )
 def test_another_config_is_refused_by_what_differs(begun, make_config, tmp_path, changes, words):
     with pytest.raises(UsageError, match=words):
-        begun.begin(make_config(**changes), tmp_path)
+        begun.begin(make_config(**changes), tmp_path, True)
 
 
 def test_other_versions_are_refused_by_what_differs(begun, config, tmp_path, monkeypatch):
     monkeypatch.setattr(state, "installed_versions", lambda: {"warp": "9.0"})
     with pytest.raises(UsageError, match=r"warp \S+ instead of 9\.0"):
-        begun.begin(config, tmp_path)
+        begun.begin(config, tmp_path, True)
+
+
+def test_a_build_with_checks_is_not_gone_on_with_without(begun, config, tmp_path):
+    with pytest.raises(UsageError, match="a build with checks: leave out --no-checks"):
+        begun.begin(config, tmp_path, False)
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda", "manifests"])
@@ -106,7 +111,7 @@ def test_data_of_unknown_origin_is_refused_and_kept(folder, config, tmp_path, na
     other.parent.mkdir(parents=True)
     other.write_text("precious")
     with pytest.raises(UsageError, match=f"{other.parent} was not written"):
-        folder.begin(config, tmp_path)
+        folder.begin(config, tmp_path, True)
     assert other.read_text() == "precious"
     assert not folder.in_progress
 
@@ -114,7 +119,7 @@ def test_data_of_unknown_origin_is_refused_and_kept(folder, config, tmp_path, na
 def test_other_files_in_the_folder_do_not_matter(folder, config, tmp_path):
     (folder.root / "cpu").mkdir(parents=True)
     (folder.root / "README.md").touch()
-    folder.begin(config, tmp_path)
+    folder.begin(config, tmp_path, True)
     assert folder.in_progress
 
 
@@ -122,7 +127,7 @@ def test_other_files_in_the_folder_do_not_matter(folder, config, tmp_path):
 def test_a_damaged_record_is_refused_with_the_way_out(begun, config, tmp_path, content):
     (begun.work / "build.json").write_text(content)
     with pytest.raises(DataError, match=rf"delete {begun.work} to start"):
-        begun.begin(config, tmp_path)
+        begun.begin(config, tmp_path, True)
 
 
 def test_the_record_names_the_config_as_it_was_given(begun, tmp_path):

@@ -26,7 +26,9 @@ def report(unit, size, distinct=10_000):
         for i in indices
         if i % 10 != 3
     )
-    return UnitReport(unit, f"digest {unit}", candidates, UnitStats(size, rejects, {"lower": 0.5}))
+    reasons = tuple({"gradient": "no_adjoint"} if c.index % 2 else {} for c in candidates)
+    stats = UnitStats(size, rejects, {"lower": 0.5})
+    return UnitReport(unit, f"digest {unit}", candidates, reasons, stats)
 
 
 def run(config, order, distinct=10_000):
@@ -63,6 +65,13 @@ def test_programs_past_the_size_are_not_counted(config):
     assert summary.lowered - sum(summary.dropped.values()) == generation.selection.rows
     assert summary.distinct_skeletons == generation.selection.rows
     assert [reject.index for reject in summary.reject_samples] == [3, 13, 23]
+
+
+def test_reasons_are_counted_for_rows_alone(config):
+    generation = run(config, list)
+    rows = [index for part in generation.selection.indices.values() for index in part]
+    odd = sum(index % 2 for index in rows)
+    assert generation.summary.check_reasons == {"gradient": {"no_adjoint": odd}}
 
 
 def test_staged_units_are_taken_and_only_missing_ones_are_asked_for(config):

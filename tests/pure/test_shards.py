@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from fake_build import CONSTANTS, part_row, part_table
+from fake_build import CONSTANTS, part_row, part_table, proven_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +50,19 @@ def test_rows_come_back_as_the_part_staged_them(target, tmp_path) -> None:
         assert set(row["checks"].values()) == {"not_run"}
         for name in ("id", "python", "launch", "features", "builtins", "seed"):
             assert row[name] == part[name]
+
+
+def test_what_the_cpu_run_showed_is_told_of_the_cpu_config_alone() -> None:
+    part = part_table(0, 3, proven_row)
+    rows = {target: target_table(part, target, CONSTANTS).to_pylist()[2] for target in TARGETS}
+    passed = {"compiled": "passed", "replayed": "passed", "gradient": "inconclusive"}
+    assert rows["cpu"]["checks"] == passed | {"executed": "passed"}
+    assert rows["cuda"]["checks"] == passed | {"executed": "not_run"}
+    assert (rows["cpu"]["llvm_ir"], rows["cuda"]["ptx"]) == (
+        part["llvm_ir"][2].as_py(),
+        part["ptx"][2].as_py(),
+    )
+    assert rows["cpu"]["outputs"] == rows["cuda"]["outputs"] == '{"y":{"sha256":"0"}}'
 
 
 def test_info_tells_rows_bytes_and_digest_of_the_file(table, undivided) -> None:

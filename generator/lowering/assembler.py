@@ -13,17 +13,18 @@ from pathlib import Path
 from generator.lowering.ptx import verify_ptx
 
 _SECONDS = 120
+_HINT = "pip install 'warp-ir-dataset[assemble]'"
 
 
 class AssemblerMissing(Exception):
-    """There is no `ptxas`; the message says how to get it."""
+    """There is no `ptxas` that reads what Warp writes; the message says how to get it."""
 
 
 def assemble_ptx(text: str) -> int:
     """Assembles PTX for its own `.target` and returns the size of the machine code in bytes.
 
     Raises:
-        AssemblerMissing: no assembler is installed.
+        AssemblerMissing: no assembler is installed, or one too old for the PTX.
         ValueError: the PTX isn't valid; the message is the assembler's first complaint.
     """
     verify_ptx(text)
@@ -35,6 +36,8 @@ def assemble_ptx(text: str) -> int:
         run = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
         if run.returncode:
             complaint = (run.stderr or run.stdout).strip().partition("\n")[0]
+            if "Unsupported .version" in complaint:
+                raise AssemblerMissing(f"{command[0]} is too old: {_HINT}")
             raise ValueError(f"not valid PTX: {complaint.replace(f'{source}, ', '')}")
         return cubin.stat().st_size
 
@@ -46,5 +49,5 @@ def _ptxas() -> str:
     installed = [path for folder in folders for path in sorted(Path(folder).glob("*/bin/ptxas"))]
     path = installed[-1] if installed else shutil.which("ptxas")
     if path is None:
-        raise AssemblerMissing("no ptxas: pip install 'warp-ir-dataset[assemble]'")
+        raise AssemblerMissing(f"no ptxas: {_HINT}")
     return str(path)
